@@ -1,0 +1,517 @@
+"""A recipe: everything that a run depends on. Each default exists here and nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gukbap.errors import ConfigError
+from gukbap.files import canonical_json, read_text, sha256_text
+from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
+
+#: LogicKor's generator stops at these strings in every model's answer (method facts, "LogicKor generation").
+LOGICKOR_STOP = (
+    "<|endoftext|>",
+    "[INST]",
+    "[/INST]",
+    "<|im_end|>",
+    "<|end|>",
+    "<|eot_id|>",
+    "<end_of_turn>",
+    "<eos>",
+)
+MODEL_REFERENCE = r"^(bundled|hf|file|s3|random|scripted)://\S+$"
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(Section):
+    """A chat model: one of the catalogue served by llama.cpp here, or any OpenAI-compatible server."""
+
+    model: str = Field(
+        description="bundled://NAME, scripted://NAME, or the server's name of the model when base_url is set"
+    )
+    base_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="an OpenAI-compatible server, with its /v1"
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="NAME of the environment variable with the key; never the key",
+    )
+    concurrency: int = Field(4, ge=1, le=1024, description="calls under way at once")
+    context_length: int = Field(
+        2048, ge=256, description="tokens per call that a server started here has room for"
+    )
+    timeout_seconds: float = Field(300, gt=0)
+    max_retries: int = Field(
+        5, ge=0, description="further tries after a transient failure, with exponential backoff"
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Endpoint:
+        if self.base_url is None and not self.model.startswith(("bundled://", "file://", "scripted://")):
+            raise ValueError(
+                f"model {self.model!r} needs base_url (a server that has it); "
+                "without one, allowed are bundled://NAME, file://PATH.gguf and scripted://NAME"
+            )
+        return self
+
+
+class GenerateConfig(Section):
+    """Evol-Instruct (WizardLM, arXiv 2304.12244): rounds of in-depth and in-breadth evolving."""
+
+    seeds: str = Field("bundled://seeds", description="bundled://seeds or a JSON Lines file of seeds")
+    seed_count: int | None = Field(
+        None, ge=1, description="how many seeds, drawn evenly over the categories; all when null"
+    )
+    rounds: int = Field(4, ge=0, le=16, description="evolution rounds (paper: 4); 0 answers the seeds only")
+    breadth_share: float = Field(
+        1 / 6,
+        ge=0,
+        le=1,
+        description="share of in-breadth evolution; the five in-depth operations share the rest (1/6: all alike)",
+    )
+    answer_seeds: bool = Field(True, description="answer the seeds themselves too")
+    max_rows: int | None = Field(None, ge=1, description="stop when so many rows are kept")
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    evolve_max_tokens: int = Field(2048, ge=16)
+    answer_max_tokens: int = Field(2048, ge=16)
+    min_hangul_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="least share of Hangul among a text's letters (coding: half of it)",
+    )
+    max_instruction_chars: int = Field(4000, ge=20)
+    refusal_max_words: int = Field(
+        80, ge=1, description="a refusal shorter than this many eojeol is dropped (paper: 80 words)"
+    )
+    keep_truncated: bool = Field(
+        False, description="keep answers that hit answer_max_tokens; off, they are dropped with a reason"
+    )
+
+
+class DedupConfig(Section):
+    """Near-dedup over character shingles, MinHash candidates verified exactly."""
+
+    shingle_chars: int = Field(3, ge=1, le=16)
+    similarity: float = Field(
+        0.6, gt=0, le=1, description="exact Jaccard similarity from which two instructions count as one"
+    )
+    permutations: int = Field(128, ge=16, le=1024)
+    bands: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _bands_divide(self) -> DedupConfig:
+        if self.permutations % self.bands:
+            raise ValueError(f"permutations ({self.permutations}) must be a multiple of bands ({self.bands})")
+        return self
+
+
+class SplitConfig(Section):
+    """Validation rows are drawn by seed family, so that no family stands on both sides."""
+
+    validation_rows: int = Field(200, ge=1, description="at least so many rows, whole families (card: 200)")
+
+
+class StudentConfig(Section):
+    """The model that is trained, and the chat template it is trained and served with."""
+
+    model: str = Field(
+        pattern=MODEL_REFERENCE,
+        description="bundled://NAME, hf://org/name@revision, file://PATH, s3://bucket/key or random://NAME?seed=N",
+    )
+    chat_template: Literal["mistral-v0.2", "chatml", "gemma"] = Field(
+        description="pinned template of the package"
+    )
+    max_length: int = Field(8192, ge=32, description="tokens of prompt and answer together (card: 8192)")
+
+
+class TrainConfig(Section):
+    """SFT in the spirit of LIMA (arXiv 2305.11206): loss on answers only, end token included."""
+
+    epochs: int = Field(2, ge=1, le=100)
+    learning_rate: float = Field(4e-6, gt=0, le=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    min_learning_rate_ratio: float = Field(
+        0.1, ge=0, le=1, description="where decay ends (LIMA: 1e-5 to 1e-6)"
+    )
+    warmup_ratio: float = Field(0.0, ge=0, lt=1, description="LIMA: no warm-up")
+    weight_decay: float = Field(0.1, ge=0)
+    adam_beta2: float = Field(0.95, gt=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    per_device_batch_size: int = Field(1, ge=1)
+    gradient_accumulation: int = Field(16, ge=1)
+    freeze_embeddings: bool = Field(
+        False, description="keep the (tied) embedding fixed; saves most of a small model's time on CPU"
+    )
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = True
+    processes: int = Field(1, ge=1, le=64, description="processes of one machine, one a GPU")
+    sharding: Literal["none", "fsdp"] = Field("none", description="fsdp: full shard over the processes")
+    save_every_steps: int = Field(50, ge=1)
+
+    @model_validator(mode="after")
+    def _sharding_needs_processes(self) -> TrainConfig:
+        if self.sharding == "fsdp" and self.processes < 2:
+            raise ValueError("sharding 'fsdp' needs processes of 2 or more; allowed with 1 process: 'none'")
+        return self
+
+
+class InferConfig(Section):
+    """How the student answers the evaluation questions."""
+
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    strategies: list[Strategy] = Field(list(STRATEGIES), min_length=1)
+    subjects: list[Subject] = Field(
+        list(SUBJECTS), min_length=1, description="base: the untrained student; tuned: the trained one"
+    )
+    max_new_tokens: int = Field(4096, ge=1)
+    stop: list[str] = Field(list(LOGICKOR_STOP))
+    batch_size: int = Field(8, ge=1)
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "auto"
+    tensor_parallel_size: int = Field(1, ge=1)
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    base_url: str | None = Field(None, pattern=r"^https?://\S+$", description="engine openai: the server")
+    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> InferConfig:
+        for name in ("strategies", "subjects"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} names one twice: {values}")
+        if self.engine == "openai" and self.base_url is None:
+            raise ValueError("engine 'openai' needs base_url")
+        return self
+
+
+class EvaluateConfig(Section):
+    """Which questions are asked."""
+
+    pack: str = Field(
+        "bundled://offline-pack",
+        description="bundled://offline-pack or a JSON Lines file in LogicKor's shape",
+    )
+    strategies_file: str = Field(
+        "bundled://strategies", description="bundled://strategies or a JSON file of name → messages"
+    )
+    questions_per_category: int | None = Field(
+        None, ge=1, description="the first so many of each category; all when null"
+    )
+
+
+class JudgeConfig(Section):
+    """The LLM judge: temperature 0; a reply without a score is asked again, then left unscored."""
+
+    endpoint: Endpoint
+    max_tokens: int = Field(1024, ge=16)
+    attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="how often a reply without a score is asked again before it stays unscored",
+    )
+    max_answer_chars: int = Field(
+        20000, ge=100, description="an answer is shown to the judge up to here; a cut is marked"
+    )
+    allow_teacher_as_judge: bool = Field(
+        False, description="needed by name where judge and teacher are one model; every table then says so"
+    )
+
+
+class TrackingConfig(Section):
+    """MLflow. The environment's MLFLOW_TRACKING_URI stands above `uri`; with neither, a SQLite file."""
+
+    enabled: bool = True
+    uri: str | None = None
+    experiment: str = Field("gukbap", min_length=1)
+
+
+class StoreConfig(Section):
+    """Where finished artifacts are copied to besides the run folder. Keys come from the environment."""
+
+    url: str | None = Field(
+        None,
+        pattern=r"^(s3://[a-z0-9.-]+(/\S*)?|file://\S+)$",
+        description="s3://bucket/prefix or file:///folder; null: the run folder alone",
+    )
+    endpoint_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="MinIO or another S3 server; MINIO_ENDPOINT where null"
+    )
+    access_key_env: str = "MINIO_ACCESS_KEY"
+    secret_key_env: str = "MINIO_SECRET_KEY"  # noqa: S105 - the NAME of a variable
+
+
+class ClusterConfig(Section):
+    """What a compiled pipeline asks of Kubernetes."""
+
+    gpu_resource: str = "nvidia.com/gpu"
+    train_gpus: int = Field(0, ge=0)
+    infer_gpus: int = Field(0, ge=0)
+    shared_memory: str = Field(
+        "64Gi",
+        pattern=r"^\d+(Mi|Gi)$",
+        description="/dev/shm of GPU steps; counts against their memory limit",
+    )
+    train_memory: str = Field("16Gi", pattern=r"^\d+(Mi|Gi)$")
+    infer_memory: str = Field("16Gi", pattern=r"^\d+(Mi|Gi)$")
+    cpu_memory: str = Field("8Gi", pattern=r"^\d+(Mi|Gi)$", description="steps without a GPU")
+    secret: str = Field(
+        "gukbap",
+        description="Kubernetes secret whose keys become the environment variables that the recipe names",
+    )
+
+
+class GenerateSettings(Section):
+    """What the generate stage depends on."""
+
+    seed: int
+    teacher: Endpoint
+    generate: GenerateConfig
+
+
+class DedupSettings(Section):
+    """What the dedup stage depends on."""
+
+    seed: int
+    dedup: DedupConfig
+
+
+class SplitSettings(Section):
+    """What the split stage depends on."""
+
+    seed: int
+    split: SplitConfig
+
+
+class TrainSettings(Section):
+    """What the train stage depends on."""
+
+    seed: int
+    student: StudentConfig
+    train: TrainConfig
+
+
+class InferSettings(Section):
+    """What one infer step depends on."""
+
+    seed: int
+    student: StudentConfig
+    infer: InferConfig
+    evaluate: EvaluateConfig
+    subject: Subject
+    strategy: Strategy
+
+
+class JudgeSettings(Section):
+    """What one judge step depends on."""
+
+    seed: int
+    judge: JudgeConfig
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    description: str = ""
+    seed: int = Field(42, ge=0, lt=2**31)
+    teacher: Endpoint
+    generate: GenerateConfig = GenerateConfig()
+    dedup: DedupConfig = DedupConfig()
+    split: SplitConfig = SplitConfig()
+    student: StudentConfig
+    train: TrainConfig = TrainConfig()
+    infer: InferConfig = InferConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    judge: JudgeConfig
+    tracking: TrackingConfig = TrackingConfig()
+    store: StoreConfig = StoreConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    card_facts: dict[str, str] = Field(
+        default_factory=dict, description="published facts that no setting holds, for the model card"
+    )
+
+    @model_validator(mode="after")
+    def _judge_is_not_teacher(self) -> Recipe:
+        if self.judge_is_teacher and not self.judge.allow_teacher_as_judge:
+            raise ValueError(
+                f"judge.endpoint.model is the teacher ({self.teacher.model}): a model must not judge what it "
+                "taught; choose another judge, or set judge.allow_teacher_as_judge: true, and every table "
+                "says so"
+            )
+        if self.infer.max_new_tokens > self.student.max_length:
+            raise ValueError(
+                f"infer.max_new_tokens ({self.infer.max_new_tokens}) is over "
+                f"student.max_length ({self.student.max_length})"
+            )
+        return self
+
+    @property
+    def judge_is_teacher(self) -> bool:
+        """Whether one model teaches and judges."""
+        return self.judge.endpoint.model == self.teacher.model
+
+    @property
+    def scripted(self) -> bool:
+        """Whether a scripted chat model takes a part, so that no number is a result."""
+        return any(
+            e.model.startswith("scripted://") and e.base_url is None
+            for e in (self.teacher, self.judge.endpoint)
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the recipe as resolved, defaults included."""
+        return sha256_text(canonical_json(self.model_dump(mode="json")))
+
+    def generate_settings(self) -> GenerateSettings:
+        """The settings of the generate stage."""
+        return GenerateSettings(seed=self.seed, teacher=self.teacher, generate=self.generate)
+
+    def dedup_settings(self) -> DedupSettings:
+        """The settings of the dedup stage."""
+        return DedupSettings(seed=self.seed, dedup=self.dedup)
+
+    def split_settings(self) -> SplitSettings:
+        """The settings of the split stage."""
+        return SplitSettings(seed=self.seed, split=self.split)
+
+    def train_settings(self) -> TrainSettings:
+        """The settings of the train stage."""
+        return TrainSettings(seed=self.seed, student=self.student, train=self.train)
+
+    def infer_settings(self, subject: Subject, strategy: Strategy) -> InferSettings:
+        """The settings of one infer step."""
+        return InferSettings(
+            seed=self.seed,
+            student=self.student,
+            infer=self.infer,
+            evaluate=self.evaluate,
+            subject=subject,
+            strategy=strategy,
+        )
+
+    def judge_settings(self) -> JudgeSettings:
+        """The settings of a judge step."""
+        return JudgeSettings(seed=self.seed, judge=self.judge)
+
+
+def settings_text(settings: Section) -> str:
+    """A settings object as the one JSON text that travels through the pipeline."""
+    return canonical_json(settings.model_dump(mode="json"))
+
+
+def builtin_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    import pipelines
+
+    folder = Path(pipelines.__path__[0]) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(reference: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by its name or file, apply `key.path=value` overrides, and check all of it.
+
+    Raises:
+        ConfigError: there is no such recipe, or a key or value is wrong (the key's path and the
+            allowed values are named).
+        InputError: the file cannot be read.
+    """
+    values = _read_yaml(_find_recipe(reference))
+    for override in overrides:
+        _apply(values, override)
+    return check_recipe(values, where=reference)
+
+
+def check_recipe(values: Mapping[str, Any], *, where: str) -> Recipe:
+    """Check a recipe's values; ConfigError lists every wrong key with its path."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors(include_url=False)]
+        raise ConfigError(
+            f"recipe {where}: " + "; ".join(lines),
+            fix="`gukbap config schema` lists every key with its type and meaning",
+        ) from error
+
+
+def _find_recipe(reference: str) -> Path:
+    known = builtin_recipes()
+    if reference in known:
+        return known[reference]
+    path = Path(reference)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    raise ConfigError(
+        f"there is no recipe {reference!r}", expected=f"one of {', '.join(known)}, or a YAML file"
+    )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}", expected="a mapping of recipe keys") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}", expected="a mapping of recipe keys")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(
+            f"override {override!r}", expected="key.path=value, for example train.learning_rate=4e-6"
+        )
+    *parents, last = key.strip().split(".")
+    place = values
+    for parent in parents:
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"override {override!r}: {parent} is a value, not a section")
+        place = inner
+    try:
+        place[last] = _number_or_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not YAML ({error})") from error
+
+
+def _number_or_yaml(text: str) -> Any:
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)  # YAML 1.1 reads 4e-6 as a string
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        allowed = _keys_at(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"unknown key {path} ({hint}allowed: {', '.join(allowed)})"
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    given = "" if isinstance(problem["input"], dict | BaseModel) else f" (given: {problem['input']!r})"
+    return f"{path}: {message}{given}" if path else message
+
+
+def _keys_at(location: Sequence[Any]) -> list[str]:
+    section: Any = Recipe
+    for part in location:
+        section = section.model_fields[part].annotation
+    return sorted(section.model_fields)

@@ -1,0 +1,237 @@
+"""Files that survive a crash: atomic writes, JSON Lines with line numbers, append-only journals."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gukbap.errors import InputError, StorageFullError
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+@contextmanager
+def reporting_full_disk(path: Path) -> Iterator[None]:
+    """Turn 'no space left' into an error that names the place and the next step."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError(
+                f"no space left while writing {path}",
+                fix="free some space and run again with --resume; everything written before is whole",
+            ) from error
+        raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that replaces `path` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with reporting_full_disk(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document atomically: sorted keys, readable Korean, newline at the end."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document; InputError names the file and the place of a mistake."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg})", expected="one JSON document"
+        ) from error
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text (a byte order mark is allowed); InputError where that cannot be done."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}", fix="check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder", expected="a file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: byte {error.start} is not UTF-8", expected="UTF-8 text", fix="convert the file to UTF-8"
+        ) from error
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces; equal values give equal text."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_text(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def nfc(text: str) -> str:
+    """Unicode normal form C, in which every Korean text of this project is kept."""
+    return unicodedata.normalize("NFC", text)
+
+
+def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
+    """Write records as JSON Lines atomically; returns how many there were."""
+    count = 0
+    with atomic_file(path) as file:
+        for record in records:
+            file.write((canonical_json(record.model_dump(mode="json")) + "\n").encode("utf-8"))
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, record_type: type[Record], *, allow_empty: bool = False) -> list[Record]:
+    """Read JSON Lines into records.
+
+    Raises:
+        InputError: the file is missing or empty, or a line is malformed (the line's number, the
+            field and what was expected are named).
+    """
+    records: list[Record] = []
+    # Not str.splitlines(): U+2028 and friends may stand inside a JSON string.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(record_type.model_validate(json.loads(line)))
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})",
+                expected=f"one {record_type.__name__} as a JSON object on each line",
+                fix="mend or remove the line",
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the line"
+            raise InputError(
+                f"{path}, line {number}: {field}: {first['msg']}",
+                expected=f"a {record_type.__name__} with the fields {', '.join(record_type.model_fields)}",
+                fix="mend or remove the line",
+            ) from error
+    if not records and not allow_empty:
+        raise InputError(f"{path} holds no record", expected=f"at least one {record_type.__name__}")
+    return records
+
+
+class Journal:
+    """An append-only file of keyed JSON values: what stands in it has happened.
+
+    Each `record` call returns only when the value is on the disk. A torn last line, as a kill in
+    the middle of a write leaves it, is cut off when the journal is opened; a malformed line before
+    the end is an error, since it means that something else wrote there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._values = self._load()
+        self._file = path.open("ab")
+
+    def _load(self) -> dict[str, Any]:
+        if not self.path.exists():
+            return {}
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(self.path, whole)
+        values: dict[str, Any] = {}
+        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+            try:
+                entry = json.loads(line)
+                values[entry["key"]] = entry["value"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self.path}, line {number}: not a journal entry",
+                    fix="another program wrote into this journal; restore it, or move it away to start anew",
+                ) from error
+        return values
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: str) -> Any | None:
+        """The value recorded under `key`, or None."""
+        return self._values.get(key)
+
+    def record(self, key: str, value: Any) -> None:
+        """Append one entry and wait until it is durable."""
+        line = canonical_json({"key": key, "value": value}) + "\n"
+        with reporting_full_disk(self.path):
+            self._file.write(line.encode("utf-8"))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._values[key] = value
+
+    def close(self) -> None:
+        """Close the file; recorded values stay readable."""
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """A SHA-256 over the names and contents of all files in a folder."""
+    digest: Mapping[str, str] = {
+        str(path.relative_to(folder)): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return sha256_text(canonical_json(digest))

@@ -1,0 +1,24 @@
+"""Measures of Korean text that several stages share."""
+
+from __future__ import annotations
+
+
+def is_hangul(character: str) -> bool:
+    """Whether a character is a Hangul syllable or letter (jamo, compatibility jamo)."""
+    return "가" <= character <= "힣" or "ᄀ" <= character <= "ᇿ" or "ㄱ" <= character <= "ㆎ"
+
+
+def hangul_share(text: str) -> float:
+    """Share of Hangul among the letters of a text, 0–1; digits, signs and spaces do not count.
+
+    A text without any letter (a number, a formula) has the share 1: nothing in it is foreign.
+    """
+    letters = [character for character in text if character.isalpha()]
+    if not letters:
+        return 1.0
+    return sum(map(is_hangul, letters)) / len(letters)
+
+
+def eojeol_count(text: str) -> int:
+    """Number of eojeol: the space-separated units in which Korean lengths are counted."""
+    return len(text.split())

@@ -1,0 +1,160 @@
+"""The records that stages hand to each other, one JSON object a line."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Role = Literal["system", "user", "assistant"]
+Subject = Literal["base", "tuned"]
+Strategy = Literal["default", "1-shot", "cot-1-shot"]
+OperationName = Literal["constraints", "deepen", "concretize", "reasoning", "complicate", "breadth"]
+
+SEED_CATEGORIES = ("reasoning", "math", "writing", "coding", "understanding", "grammar", "everyday")
+#: LogicKor's category names, in the order of its tables.
+CATEGORIES = (
+    "추론(Reasoning)",
+    "수학(Math)",
+    "글쓰기(Writing)",
+    "코딩(Coding)",
+    "이해(Understanding)",
+    "문법(Grammar)",
+)
+STRATEGIES: tuple[Strategy, ...] = ("default", "1-shot", "cot-1-shot")
+SUBJECTS: tuple[Subject, ...] = ("base", "tuned")
+
+
+def _normalised(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty")
+    return text
+
+
+#: Any text, kept in Unicode normal form C.
+Text = Annotated[str, AfterValidator(_normalised)]
+#: Text with at least one visible character.
+FilledText = Annotated[str, AfterValidator(_normalised), AfterValidator(_filled)]
+
+
+class Record(BaseModel):
+    """A line of a JSON Lines file: fields are fixed, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Message(Record):
+    """One message of a conversation."""
+
+    role: Role
+    content: Text
+
+
+class Seed(Record):
+    """An instruction from which evolution starts."""
+
+    id: str = Field(min_length=1)
+    category: str = Field(min_length=1)
+    instruction: FilledText
+
+
+class Lineage(Record):
+    """Where a row comes from: its seed, its parent, and the model calls that made it."""
+
+    seed_id: str
+    parent_id: str | None = None
+    operation: OperationName | None = None
+    round: int = Field(ge=0)
+    teacher: str
+    #: journal keys of the calls whose replies became the instruction (None for a seed) and the answer
+    instruction_call: str | None = None
+    answer_call: str
+
+
+class Row(Record):
+    """A training row: a conversation that ends with an assistant message, and its lineage."""
+
+    id: str = Field(min_length=1)
+    category: str
+    messages: list[Message] = Field(min_length=2)
+    lineage: Lineage
+
+    @property
+    def instruction(self) -> str:
+        """The first user message."""
+        return next(message.content for message in self.messages if message.role == "user")
+
+    @property
+    def response(self) -> str:
+        """The last assistant message."""
+        return self.messages[-1].content
+
+
+class Dropped(Record):
+    """A candidate that did not become a row, and why."""
+
+    id: str
+    category: str
+    round: int
+    operation: OperationName | None
+    reason: str
+    instruction: Text
+    response: Text | None = None
+
+
+class Removed(Record):
+    """A row that near-dedup removed: which row stays in its place, and how alike they are."""
+
+    row: Row
+    keeper_id: str
+    similarity: float
+    reason: str
+
+
+class Question(Record):
+    """A two-turn evaluation question in LogicKor's shape."""
+
+    id: int
+    category: str
+    questions: list[FilledText] = Field(min_length=2, max_length=2)
+    references: list[Text | None] = Field(min_length=2, max_length=2)
+
+
+class Answer(Record):
+    """A model's two answers to a question under one prompt strategy."""
+
+    question: Question
+    subject: Subject
+    strategy: Strategy
+    model: str
+    outputs: list[Text] = Field(min_length=2, max_length=2)
+    #: "stop" where the model ended by itself, "length" where the limit cut it
+    finish_reasons: list[Literal["stop", "length"]] = Field(min_length=2, max_length=2)
+    prompt_tokens: list[int]
+    completion_tokens: list[int]
+
+
+class Judgement(Record):
+    """A judge's verdict on one turn of an answer. `score` is None where no score could be had."""
+
+    question_id: int
+    category: str
+    subject: Subject
+    strategy: Strategy
+    turn: Literal[1, 2]
+    judge: str
+    #: 0–10, as LogicKor's rubric has it
+    score: float | None = Field(ge=0, le=10)
+    #: why there is no score; None where there is one
+    unscored_reason: str | None = None
+    comment: Text
+    raw_reply: Text
+    #: whether the judged answer ended by itself
+    stopped: bool
+    #: share of Hangul among the answer's letters, 0–1
+    hangul_share: float
