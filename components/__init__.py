@@ -1,0 +1,1 @@
+"""KFP components: each parses its settings, calls one worker, and logs."""

@@ -1,0 +1,1 @@
+"""The pipeline, wired from the components, and the recipes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -416,9 +417,8 @@ def settings_text(settings: Section) -> str:
 
 def builtin_recipes() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
-    import pipelines
-
-    folder = Path(pipelines.__path__[0]) / "recipes"
+    # Data beside the pipeline, found as a resource: a recipe's schema must not import what uses it.
+    folder = Path(str(files("pipelines"))) / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -60,6 +60,10 @@ class StorageFullError(GukbapError):
     """No space is left on the device; what was written before stays whole."""
 
 
+class StageFailed(GukbapError):
+    """A stage that ran in another process failed; carries its words and exit code."""
+
+
 class UsageError(GukbapError):
     """A wrong invocation, configuration or input."""
 

@@ -1,0 +1,43 @@
+# Everything is installed from pyproject.toml at the versions of constraints.txt, into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo test lint check bench lock clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
+
+# Torch first and alone: it comes from whatever pip finds, at the one pinned version.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,local,dev]'
+	touch $@
+
+install: $(INSTALLED)  ## make .venv
+
+demo: $(INSTALLED)  ## generate, train, evaluate and document a small Korean model on this machine
+	$(BIN)/gukbap models fetch local
+	$(BIN)/gukbap run local
+
+test: $(INSTALLED)  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## what CI runs
+
+bench: $(INSTALLED)  ## run every benchmark, one after the other
+	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: $(INSTALLED)  ## make constraints.txt anew from pyproject.toml
+	$(BIN)/python tools/lock.py
+
+clean:  ## remove the environment (runs stay)
+	rm -rf $(VENV)

@@ -1,0 +1,41 @@
+"""Near-duplicate removal."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def dedup(
+    settings: str,
+    source: dsl.Input[dsl.Dataset],
+    rows: dsl.Output[dsl.Dataset],
+    removed: dsl.Output[dsl.Dataset],
+    statistics: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Remove near-duplicate rows.
+
+    Args:
+        settings: DedupSettings as JSON.
+        source: JSON Lines of Row.
+        rows: the rows that stay, JSON Lines of Row.
+        removed: the rows that went, with their keepers, JSON Lines of Removed.
+        statistics: counts, JSON.
+        metrics: the numbers of the statistics.
+    """
+    from pathlib import Path
+
+    from gukbap.config import DedupSettings
+    from gukbap.workers.stages import run_dedup
+
+    outcome = run_dedup(
+        DedupSettings.model_validate_json(settings),
+        source=Path(source.path),
+        rows=Path(rows.path),
+        removed=Path(removed.path),
+        statistics=Path(statistics.path),
+    )
+    rows.metadata.update(outcome.metadata)
+    for name, value in outcome.metrics.items():
+        metrics.log_metric(name, value)

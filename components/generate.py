@@ -1,0 +1,38 @@
+"""Evol-Instruct over a chat model."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def generate(
+    settings: str,
+    rows: dsl.Output[dsl.Dataset],
+    dropped: dsl.Output[dsl.Dataset],
+    statistics: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Evolve seed instructions with an open teacher and answer them.
+
+    Args:
+        settings: GenerateSettings as JSON.
+        rows: kept rows, JSON Lines of Row.
+        dropped: candidates that were dropped, JSON Lines of Dropped.
+        statistics: counts by operation, round and reason, JSON.
+        metrics: the numbers of the statistics.
+    """
+    from pathlib import Path
+
+    from gukbap.config import GenerateSettings
+    from gukbap.workers.stages import run_generate
+
+    outcome = run_generate(
+        GenerateSettings.model_validate_json(settings),
+        rows=Path(rows.path),
+        dropped=Path(dropped.path),
+        statistics=Path(statistics.path),
+    )
+    rows.metadata.update(outcome.metadata)
+    for name, value in outcome.metrics.items():
+        metrics.log_metric(name, value)

@@ -1,0 +1,71 @@
+"""The run's tables, plots and model card."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def report(
+    recipe: str,
+    generate_statistics: dsl.Input[dsl.Artifact],
+    dedup_statistics: dsl.Input[dsl.Artifact],
+    split_statistics: dsl.Input[dsl.Artifact],
+    train_statistics: dsl.Input[dsl.Artifact],
+    train_rows: dsl.Input[dsl.Dataset],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
+    model_card: dsl.Output[dsl.Markdown],
+    scores: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    base_default: dsl.Input[dsl.Dataset] = None,
+    base_1_shot: dsl.Input[dsl.Dataset] = None,
+    base_cot_1_shot: dsl.Input[dsl.Dataset] = None,
+    tuned_default: dsl.Input[dsl.Dataset] = None,
+    tuned_1_shot: dsl.Input[dsl.Dataset] = None,
+    tuned_cot_1_shot: dsl.Input[dsl.Dataset] = None,
+) -> None:
+    """Write the score tables, the report and the model card.
+
+    Args:
+        recipe: the whole recipe as JSON.
+        generate_statistics: statistics of the generate step.
+        dedup_statistics: statistics of the dedup step.
+        split_statistics: statistics of the split step.
+        train_statistics: statistics of the train step.
+        train_rows: JSON Lines of Row, for samples.
+        html: a page with tables and plots.
+        markdown: the same tables as text.
+        model_card: the model card, every number measured.
+        scores: score tables and paired differences, JSON.
+        metrics: the numbers of the scores.
+        base_default: judgements of the base student, strategy default.
+        base_1_shot: judgements of the base student, strategy 1-shot.
+        base_cot_1_shot: judgements of the base student, strategy cot-1-shot.
+        tuned_default: judgements of the tuned student, strategy default.
+        tuned_1_shot: judgements of the tuned student, strategy 1-shot.
+        tuned_cot_1_shot: judgements of the tuned student, strategy cot-1-shot.
+    """
+    from pathlib import Path
+
+    from gukbap.config import Recipe
+    from gukbap.workers.stages import run_report
+
+    judged = [base_default, base_1_shot, base_cot_1_shot, tuned_default, tuned_1_shot, tuned_cot_1_shot]
+    outcome = run_report(
+        Recipe.model_validate_json(recipe),
+        judgements=[Path(part.path) for part in judged if part],
+        statistics={
+            "generate": Path(generate_statistics.path),
+            "dedup": Path(dedup_statistics.path),
+            "split": Path(split_statistics.path),
+            "train": Path(train_statistics.path),
+        },
+        rows=Path(train_rows.path),
+        html=Path(html.path),
+        markdown=Path(markdown.path),
+        model_card=Path(model_card.path),
+        scores=Path(scores.path),
+    )
+    for name, value in outcome.metrics.items():
+        metrics.log_metric(name, value)

@@ -1,0 +1,41 @@
+"""Training and validation rows."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def split(
+    settings: str,
+    source: dsl.Input[dsl.Dataset],
+    train: dsl.Output[dsl.Dataset],
+    validation: dsl.Output[dsl.Dataset],
+    statistics: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Split rows by seed family.
+
+    Args:
+        settings: SplitSettings as JSON.
+        source: JSON Lines of Row.
+        train: training rows, JSON Lines of Row.
+        validation: validation rows, JSON Lines of Row.
+        statistics: counts, JSON.
+        metrics: the numbers of the statistics.
+    """
+    from pathlib import Path
+
+    from gukbap.config import SplitSettings
+    from gukbap.workers.stages import run_split
+
+    outcome = run_split(
+        SplitSettings.model_validate_json(settings),
+        source=Path(source.path),
+        train=Path(train.path),
+        validation=Path(validation.path),
+        statistics=Path(statistics.path),
+    )
+    train.metadata.update(outcome.metadata)
+    for name, value in outcome.metrics.items():
+        metrics.log_metric(name, value)

@@ -1,0 +1,169 @@
+"""`gukbap doctor`: does this machine have what a recipe needs?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from gukbap.cli.options import json_option, overrides_option
+from gukbap.cli.preflight import check_inputs
+from gukbap.config import Endpoint, Recipe, load_recipe
+from gukbap.errors import GukbapError
+
+Status = Literal["ok", "warning", "problem"]
+
+#: module → (extra that brings it, what needs it)
+_MODULES = {
+    "torch": ("train", "training and inference"),
+    "transformers": ("train", "training and inference"),
+    "accelerate": ("train", "training"),
+    "kfp": ("kfp", "the pipeline"),
+    "mlflow": ("tracking", "tracking"),
+    "minio": ("tracking", "object stores"),
+    "matplotlib": ("tracking", "the report's plots"),
+}
+#: bytes that a run with bundled models leaves free to be comfortable
+_DISK = 6e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and what to do about it."""
+
+    name: str
+    status: Status
+    detail: str
+    fix: str | None = None
+
+
+@click.command()
+@click.argument("recipe", default="local")
+@overrides_option
+@json_option
+def doctor(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Check whether this machine can run RECIPE (local by default). Exit code 1 where it cannot."""
+    checked = load_recipe(recipe, overrides)
+    findings = list(_findings(checked))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}[finding.status]
+            click.echo(f"{mark}  {finding.name}: {finding.detail}")
+            if finding.fix:
+                click.echo(f"         next: {finding.fix}")
+    if any(finding.status == "problem" for finding in findings):
+        sys.exit(1)
+
+
+def _findings(recipe: Recipe) -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield from _modules(recipe)
+    yield _memory()
+    yield _disk()
+    yield _accelerators(recipe)
+    yield _attempt("inputs", lambda: _inputs(recipe))
+    for name, endpoint in (("teacher", recipe.teacher), ("judge", recipe.judge.endpoint)):
+        yield _attempt(name, lambda endpoint=endpoint: _endpoint(endpoint))  # type: ignore[misc]
+    yield _attempt("store", lambda: _store(recipe))
+    yield _attempt("tracking", lambda: _tracking(recipe))
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", look())
+    except GukbapError as error:
+        return Finding(name, "problem", error.problem, error.fix or error.expected)
+
+
+def _modules(recipe: Recipe) -> Iterator[Finding]:
+    needed = dict(_MODULES)
+    endpoints = (recipe.teacher, recipe.judge.endpoint)
+    if any(e.base_url is None and not e.model.startswith("scripted://") for e in endpoints):
+        needed["xllamacpp"] = ("local", "serving bundled chat models")
+    if recipe.infer.engine == "vllm":
+        needed["vllm"] = ("vllm", "inference")
+    for module, (extra, use) in needed.items():
+        if importlib.util.find_spec(module) is None:
+            fix = f"pip install 'gukbap[{extra}]' (in its own environment)" if extra == "vllm" else None
+            yield Finding(module, "problem", f"missing; needed for {use}", fix or f"pip install 'gukbap[{extra}]'")
+        else:
+            yield Finding(module, "ok", importlib.metadata.version(module))
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("machine", "ok", f"{cores} cores, {total / 1e9:.0f} GB of memory")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < _DISK:
+        return Finding("disk", "warning", f"{free / 1e9:.1f} GB free here", f"free {_DISK / 1e9:.0f} GB")
+    return Finding("disk", "ok", f"{free / 1e9:.0f} GB free here")
+
+
+def _accelerators(recipe: Recipe) -> Finding:
+    wanted = recipe.train.processes if recipe.train.sharding == "fsdp" else 0
+    if importlib.util.find_spec("torch") is None:
+        return Finding("gpu", "warning", "not looked for: torch is missing")
+    import torch
+
+    count = torch.cuda.device_count()
+    if count < wanted:
+        return Finding(
+            "gpu",
+            "problem",
+            f"{count} GPUs; the recipe trains on {wanted}",
+            "run it on a cluster (gukbap compile), or choose the recipe local",
+        )
+    return Finding("gpu", "ok", f"{count} GPUs" if count else "none; this recipe needs none")
+
+
+def _inputs(recipe: Recipe) -> str:
+    check_inputs(recipe)
+    return f"the files and keys of {recipe.name} are there"
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    if endpoint.base_url is None:
+        return f"{endpoint.model}, served in this process"
+    from gukbap.adapters.openai_chat import check_endpoint
+
+    return check_endpoint(endpoint)
+
+
+def _store(recipe: Recipe) -> str:
+    from gukbap.adapters.stores import open_store
+
+    store = open_store(recipe.store)
+    if store is None:
+        return "the run folder alone"
+    store.list("")
+    return f"{recipe.store.url} answers"
+
+
+def _tracking(recipe: Recipe) -> str:
+    from gukbap.handover import TRACKING_URI
+
+    uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri
+    if not recipe.tracking.enabled:
+        return "off"
+    if not uri:
+        return "a SQLite file beside the runs"
+    from gukbap.adapters.mlflow_tracker import check_server
+
+    check_server(uri)
+    return f"{uri} answers"

@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+recipe_argument = click.argument("recipe")
+overrides_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value, for example train.epochs=3."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on standard output.")
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder in which runs lie.",
+)

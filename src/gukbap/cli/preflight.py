@@ -1,0 +1,33 @@
+"""What can be known to be wrong before a run starts is said before it starts."""
+
+from __future__ import annotations
+
+import os
+
+from gukbap.config import Endpoint, Recipe
+from gukbap.errors import ConfigError
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Read every input file and look for every key that the recipe names.
+
+    Raises:
+        InputError: a file is missing or malformed.
+        ConfigError: an environment variable is not set, or too few questions or seeds are there.
+    """
+    from gukbap.benchmarks import load_questions, load_strategies
+    from gukbap.stages.generate import draw_seeds, load_seeds
+
+    draw_seeds(load_seeds(recipe.generate.seeds), recipe.generate.seed_count, recipe.seed)
+    load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
+    load_strategies(recipe.evaluate.strategies_file)
+    for key, endpoint in (("teacher", recipe.teacher), ("judge.endpoint", recipe.judge.endpoint)):
+        _check_key(key, endpoint)
+
+
+def _check_key(key: str, endpoint: Endpoint) -> None:
+    name = endpoint.api_key_env
+    if name and not os.environ.get(name):
+        raise ConfigError(
+            f"{key}.api_key_env names {name}, which is not set", fix=f"export {name}=… and run again"
+        )

@@ -1,0 +1,170 @@
+"""`gukbap run`: the whole DAG on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gukbap.adapters.progress import open_progress
+from gukbap.cli.options import json_option, overrides_option, runs_option
+from gukbap.cli.preflight import check_inputs
+from gukbap.config import Recipe, load_recipe
+from gukbap.errors import UsageError
+from gukbap.files import read_json
+from gukbap.handover import EXPERIMENT, TRACKING_URI
+from gukbap.ports import Progress
+from gukbap.runners.environment import stage_environment
+from gukbap.runners.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from gukbap.adapters.mlflow_tracker import MlflowTracker
+
+
+@click.command()
+@click.argument("recipe", required=False)
+@overrides_option
+@click.option(
+    "--runner",
+    type=click.Choice(["inprocess", "subprocess"]),
+    default="inprocess",
+    show_default=True,
+    help="One process for all steps, or one for each step through kfp.local.",
+)
+@click.option("--run-id", help="Name the run; made of recipe and time by default.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped; its own recipe is used.")
+@runs_option
+@json_option
+def run(
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    runner: str,
+    run_id: str | None,
+    resume: str | None,
+    runs: Path,
+    as_json: bool,
+) -> None:
+    """Run RECIPE (a name such as smoke or local, or a YAML file): generate, dedup, split, train,
+    infer, judge and report."""
+    start = time.monotonic()
+    progress = open_progress()
+    folder = _folder(recipe, overrides, run_id, resume, runs)
+    with folder.locked():
+        chosen = folder.recipe
+        check_inputs(chosen)
+        progress.say(f"run {folder.id} in {folder.path}")
+        try:
+            _run(folder, chosen, runner, progress)
+        except BaseException:
+            progress.say(f"what was made is kept; go on with: gukbap run --resume {folder.id}")
+            raise
+    _show_results(folder, as_json, time.monotonic() - start)
+
+
+def _folder(
+    recipe: str | None, overrides: tuple[str, ...], run_id: str | None, resume: str | None, runs: Path
+) -> RunFolder:
+    if resume is None:
+        if recipe is None:
+            raise UsageError("no recipe was named", expected="gukbap run RECIPE, or gukbap run --resume RUN")
+        checked = load_recipe(recipe, overrides)
+        check_inputs(checked)
+        return RunFolder.create(runs, checked, run_id)
+    folder = RunFolder.open(runs, resume)
+    if run_id is not None or overrides:
+        raise UsageError(
+            f"--resume {resume} goes on with the run's own recipe", fix="leave --set and --run-id out"
+        )
+    if recipe is not None and load_recipe(recipe).name != folder.recipe.name:
+        raise UsageError(f"run {resume} was started with the recipe {folder.recipe.name!r}, not {recipe!r}")
+    return folder
+
+
+def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> None:
+    from google.protobuf.json_format import MessageToDict
+    from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
+
+    from gukbap.adapters.stores import open_store, upload_folder
+    from gukbap.runners.dag import read_steps
+    from gukbap.runners.inprocess import run_inprocess
+    from gukbap.runners.subprocesses import run_subprocesses
+
+    store = open_store(recipe.store)
+
+    def upload() -> None:
+        if store is not None:
+            upload_folder(store, folder.path, folder.id, progress)
+
+    with _tracked(folder, recipe) as extra, stage_environment(folder, extra):
+        pipeline = build_pipeline(recipe)
+        steps = read_steps(MessageToDict(pipeline.pipeline_spec), list(COMPONENTS))
+        try:
+            if runner == "inprocess":
+                run_inprocess(steps, COMPONENTS, folder, progress, after_step=upload)
+            else:
+                run_subprocesses(pipeline, steps, folder, progress)
+        finally:
+            upload()
+
+
+@contextmanager
+def _tracked(folder: RunFolder, recipe: Recipe) -> Iterator[dict[str, str]]:
+    """Open the parent run; yields the variables by which steps find it."""
+    if not recipe.tracking.enabled:
+        yield {}
+        return
+    from gukbap.adapters.mlflow_tracker import open_run
+
+    uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri or default_tracking_uri(folder.path.parent)
+    tracker = open_run(recipe.tracking.experiment, folder.id, folder.id, uri)
+    tracker.params(recipe.model_dump(mode="json"))
+    tracker.tags({"gukbap.recipe_hash": recipe.hash, "gukbap.scripted": str(recipe.scripted).lower()})
+    try:
+        yield {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
+        _log_results(tracker, folder)
+    except KeyboardInterrupt:
+        tracker.finish("KILLED")
+        raise
+    except BaseException:
+        tracker.finish("FAILED")
+        raise
+    tracker.finish("FINISHED")
+
+
+def default_tracking_uri(runs: Path) -> str:
+    """The SQLite file beside the runs, which `mlflow ui` shows."""
+    return f"sqlite:///{runs.resolve() / 'mlflow.sqlite3'}"
+
+
+def _log_results(tracker: MlflowTracker, folder: RunFolder) -> None:
+    from gukbap.workers.context import Outcome
+
+    scores = read_json(folder.path / "scores.json")
+    tracker.metrics(Outcome(scores).metrics)
+    training = read_json(folder.place("train", "statistics"))
+    tracker.metrics({f"train.{name}": value for name, value in Outcome(training).metrics.items()})
+    for name in ("report.html", "report.md", "scores.json", "model_card.md"):
+        tracker.file(folder.path / name)
+
+
+def _show_results(folder: RunFolder, as_json: bool, seconds: float) -> None:
+    scores: dict[str, Any] = read_json(folder.path / "scores.json")
+    if as_json:
+        click.echo(
+            json.dumps({"run": folder.id, "folder": str(folder.path), "scores": scores}, ensure_ascii=False)
+        )
+        return
+    from gukbap.stages.report import terminal_summary
+
+    click.echo(terminal_summary(scores))
+    click.echo(f"report  {folder.path / 'report.html'}")
+    click.echo(f"model   {folder.path / 'model'}")
+    if folder.recipe.tracking.enabled and TRACKING_URI not in os.environ and not folder.recipe.tracking.uri:
+        click.echo(f"mlflow  mlflow ui --backend-store-uri {default_tracking_uri(folder.path.parent)}")
+    click.echo(f"took    {seconds / 60:.1f} minutes")

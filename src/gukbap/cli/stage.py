@@ -1,0 +1,191 @@
+"""`gukbap stage`: one stage on files, with the settings of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gukbap.cli.options import overrides_option
+from gukbap.config import Recipe, load_recipe
+from gukbap.errors import InputError
+from gukbap.handover import WORK_DIR
+from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
+
+recipe_option = click.option(
+    "--recipe", default="local", show_default=True, help="Recipe whose settings are used."
+)
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for what the stage writes; its journal lies there too, so that a stopped stage goes on.",
+)
+_file = click.Path(path_type=Path)
+
+
+@click.group()
+def stage() -> None:
+    """Run one stage on files. Each writes into the folder OUTPUT and prints its statistics there."""
+
+
+def _prepare(recipe: str, overrides: tuple[str, ...], output: Path, *inputs: Path) -> Recipe:
+    import os
+
+    checked = load_recipe(recipe, overrides)
+    for path in inputs:
+        if not path.exists():
+            raise InputError(f"there is no file {path}", fix="check the path")
+    os.environ.setdefault(WORK_DIR, str((output / "work").resolve()))
+    return checked
+
+
+def _tell(output: Path, outcome: Any) -> None:
+    rows = outcome.metadata.get("rows")
+    counted = f"{rows} rows, " if rows is not None else ""
+    click.echo(f"{counted}written to {output}", err=True)
+
+
+@stage.command()
+@recipe_option
+@overrides_option
+@output_option
+@click.option("--seeds", type=_file, help="JSON Lines of seeds; the recipe's by default.")
+def generate(recipe: str, overrides: tuple[str, ...], output: Path, seeds: Path | None) -> None:
+    """Evolve seed instructions and answer them: rows.jsonl, dropped.jsonl, statistics.json."""
+    from gukbap.workers.stages import run_generate
+
+    given = (f"generate.seeds={seeds}",) if seeds else ()
+    checked = _prepare(recipe, (*overrides, *given), output)
+    outcome = run_generate(
+        checked.generate_settings(),
+        rows=output / "rows.jsonl",
+        dropped=output / "dropped.jsonl",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("rows", type=_file)
+@recipe_option
+@overrides_option
+@output_option
+def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+    """Remove near-duplicates of ROWS: rows.jsonl, removed.jsonl, statistics.json."""
+    from gukbap.workers.stages import run_dedup
+
+    outcome = run_dedup(
+        _prepare(recipe, overrides, output, rows).dedup_settings(),
+        source=rows,
+        rows=output / "rows.jsonl",
+        removed=output / "removed.jsonl",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("rows", type=_file)
+@recipe_option
+@overrides_option
+@output_option
+def split(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+    """Split ROWS by seed family: train.jsonl, validation.jsonl, statistics.json."""
+    from gukbap.workers.stages import run_split
+
+    outcome = run_split(
+        _prepare(recipe, overrides, output, rows).split_settings(),
+        source=rows,
+        train=output / "train.jsonl",
+        validation=output / "validation.jsonl",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("train_rows", type=_file)
+@click.argument("validation_rows", type=_file)
+@recipe_option
+@overrides_option
+@output_option
+def train(
+    train_rows: Path, validation_rows: Path, recipe: str, overrides: tuple[str, ...], output: Path
+) -> None:
+    """Fine-tune the student on TRAIN_ROWS: model/, statistics.json."""
+    from gukbap.workers.stages import run_train
+
+    outcome = run_train(
+        _prepare(recipe, overrides, output, train_rows, validation_rows).train_settings(),
+        train_rows=train_rows,
+        validation_rows=validation_rows,
+        model=output / "model",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.option("--model", type=_file, help="Folder of a trained student; the recipe's base student by default.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="default", show_default=True)
+@recipe_option
+@overrides_option
+@output_option
+def infer(
+    model: Path | None, strategy: Strategy, recipe: str, overrides: tuple[str, ...], output: Path
+) -> None:
+    """Answer the evaluation questions: answers.jsonl, statistics.json."""
+    from gukbap.workers.stages import run_infer
+
+    subject: Subject = SUBJECTS[1] if model else SUBJECTS[0]
+    checked = _prepare(recipe, overrides, output, *([model] if model else []))
+    outcome = run_infer(
+        checked.infer_settings(subject, strategy),
+        tuned=model,
+        answers=output / "answers.jsonl",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("answers", type=_file)
+@recipe_option
+@overrides_option
+@output_option
+def judge(answers: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+    """Judge ANSWERS: judgements.jsonl, statistics.json."""
+    from gukbap.workers.stages import run_judge
+
+    outcome = run_judge(
+        _prepare(recipe, overrides, output, answers).judge_settings(),
+        answers=answers,
+        judgements=output / "judgements.jsonl",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("judgements", type=_file, nargs=-1, required=True)
+@recipe_option
+@overrides_option
+@output_option
+def report(judgements: tuple[Path, ...], recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+    """Report on JUDGEMENTS: report.html, report.md, model_card.md, scores.json."""
+    from gukbap.workers.stages import run_report
+
+    outcome = run_report(
+        _prepare(recipe, overrides, output, *judgements),
+        judgements=judgements,
+        statistics={},
+        rows=None,
+        html=output / "report.html",
+        markdown=output / "report.md",
+        model_card=output / "model_card.md",
+        scores=output / "scores.json",
+    )
+    _tell(output, outcome)

@@ -1,0 +1,195 @@
+"""Each stage on files: read the inputs, join the adapters to the stage, write the outputs.
+
+Components and the command line call these; a stage itself knows neither files' places nor adapters.
+Every worker returns an Outcome and has written its statistics as JSON.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gukbap.config import (
+    DedupSettings,
+    GenerateSettings,
+    InferSettings,
+    JudgeSettings,
+    Recipe,
+    SplitSettings,
+    TrainSettings,
+)
+from gukbap.files import folder_fingerprint, read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
+from gukbap.schemas import Answer, Judgement, Record, Row
+from gukbap.workers import context
+from gukbap.workers.context import Outcome, leaving_errors
+
+
+def _rows_metadata(path: Path, records: Sequence[Record]) -> dict[str, Any]:
+    return {"rows": len(records), "sha256": sha256_file(path)}
+
+
+def _done(outcome: Outcome, statistics: Path) -> Outcome:
+    write_json(statistics, outcome.statistics)
+    return outcome
+
+
+@leaving_errors
+def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, statistics: Path) -> Outcome:
+    """Evolve and answer the seeds; writes kept rows and dropped candidates."""
+    from gukbap.adapters.chat_models import open_chat
+    from gukbap.adapters.model_references import resolve_gguf
+    from gukbap.stages.generate import draw_seeds, generate, load_seeds
+
+    seeds = load_seeds(settings.generate.seeds)
+    drawn = draw_seeds(seeds, settings.generate.seed_count, settings.seed)
+    progress = context.progress()
+    folder = context.stage_folder("generate", settings, *(seed.model_dump_json() for seed in drawn))
+    with context.tracked("generate", settings) as log, context.journal(folder) as journal:
+        model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))
+        result = generate(settings, drawn, model, journal, progress)
+        write_jsonl(rows, result.rows)
+        write_jsonl(dropped, result.dropped)
+        outcome = Outcome(result.statistics, {**_rows_metadata(rows, result.rows), "teacher": model.name})
+        log(outcome)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_dedup(
+    settings: DedupSettings, *, source: Path, rows: Path, removed: Path, statistics: Path
+) -> Outcome:
+    """Remove near-duplicates; removed rows are kept beside with their keeper."""
+    from gukbap.stages.dedup import near_dedup
+
+    with context.tracked("dedup", settings) as log:
+        result = near_dedup(settings, read_jsonl(source, Row), context.progress())
+        write_jsonl(rows, result.kept)
+        write_jsonl(removed, result.removed)
+        outcome = Outcome(result.statistics, _rows_metadata(rows, result.kept))
+        log(outcome)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_split(
+    settings: SplitSettings, *, source: Path, train: Path, validation: Path, statistics: Path
+) -> Outcome:
+    """Split rows into training and validation by seed family."""
+    from gukbap.stages.split import split
+
+    with context.tracked("split", settings) as log:
+        result = split(settings, read_jsonl(source, Row))
+        write_jsonl(train, result.train)
+        write_jsonl(validation, result.validation)
+        outcome = Outcome(result.statistics, _rows_metadata(train, result.train))
+        log(outcome)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_train(
+    settings: TrainSettings, *, train_rows: Path, validation_rows: Path, model: Path, statistics: Path
+) -> Outcome:
+    """Fine-tune the student; writes the model folder."""
+    from gukbap.adapters.model_references import resolve_model
+    from gukbap.stages.train import train
+
+    progress = context.progress()
+    rows, validation = read_jsonl(train_rows, Row), read_jsonl(validation_rows, Row)
+    folder = context.stage_folder("train", settings, sha256_file(train_rows), sha256_file(validation_rows))
+    with context.tracked("train", settings) as log:
+        base = resolve_model(settings.student.model, progress)
+        result = train(settings, rows, validation, base, model, folder, progress)
+        outcome = Outcome(result.statistics, {"sha256": folder_fingerprint(model)})
+        log(outcome)
+    # The weights are safe in their place now; their copies in the checkpoints are only a burden.
+    shutil.rmtree(folder, ignore_errors=True)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_infer(settings: InferSettings, *, tuned: Path | None, answers: Path, statistics: Path) -> Outcome:
+    """Answer the evaluation questions with the base or the tuned student under one strategy."""
+    from gukbap.adapters.engines import open_engine
+    from gukbap.adapters.model_references import model_fingerprint, resolve_model
+    from gukbap.benchmarks import load_questions, load_strategies
+    from gukbap.stages.infer import infer
+
+    questions = load_questions(settings.evaluate.pack, settings.evaluate.questions_per_category)
+    strategies = load_strategies(settings.evaluate.strategies_file)
+    progress = context.progress()
+    folder = tuned if tuned is not None else resolve_model(settings.student.model, progress)
+    fingerprint = model_fingerprint(folder)
+    name = f"{'tuned' if tuned is not None else settings.student.model}@{fingerprint[:12]}"
+    step = f"infer {settings.subject} {settings.strategy}"
+    work = context.stage_folder(
+        step.replace(" ", "-"), settings, fingerprint, *(q.model_dump_json() for q in questions)
+    )
+    with context.tracked(step, settings) as log, context.journal(work) as journal:
+        engine = open_engine(settings, folder, name)
+        try:
+            result = infer(settings, questions, strategies, engine, journal, progress)
+        finally:
+            engine.close()
+        write_jsonl(answers, result.answers)
+        outcome = Outcome(
+            result.statistics, {**_rows_metadata(answers, result.answers), "model_sha256": fingerprint}
+        )
+        log(outcome)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_judge(settings: JudgeSettings, *, answers: Path, judgements: Path, statistics: Path) -> Outcome:
+    """Judge both turns of every answer."""
+    from gukbap.adapters.chat_models import open_chat
+    from gukbap.adapters.model_references import resolve_gguf
+    from gukbap.stages.judge import judge
+
+    records = read_jsonl(answers, Answer)
+    progress = context.progress()
+    step = f"judge {records[0].subject} {records[0].strategy}"
+    work = context.stage_folder(step.replace(" ", "-"), settings, sha256_file(answers))
+    with context.tracked(step, settings) as log, context.journal(work) as journal:
+        model = open_chat(settings.judge.endpoint, lambda uri: resolve_gguf(uri, progress))
+        result = judge(settings, records, model, journal, progress)
+        write_jsonl(judgements, result.judgements)
+        outcome = Outcome(
+            result.statistics, {**_rows_metadata(judgements, result.judgements), "judge": model.name}
+        )
+        log(outcome)
+    return _done(outcome, statistics)
+
+
+@leaving_errors
+def run_report(
+    recipe: Recipe,
+    *,
+    judgements: Sequence[Path],
+    statistics: Mapping[str, Path],
+    rows: Path | None,
+    html: Path,
+    markdown: Path,
+    model_card: Path,
+    scores: Path,
+) -> Outcome:
+    """Write the tables, plots and model card of a run."""
+    from gukbap.stages.report import build_facts, report
+
+    targets = {"report.html": html, "report.md": markdown, "model_card.md": model_card, "scores.json": scores}
+    with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
+        records = [record for path in judgements for record in read_jsonl(path, Judgement)]
+        facts = build_facts(
+            recipe,
+            statistics={stage: read_json(path) for stage, path in statistics.items()},
+            rows=read_jsonl(rows, Row) if rows else [],
+        )
+        report(facts, records, Path(folder))
+        for name, target in targets.items():
+            write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
+        outcome = Outcome(read_json(scores))
+        log(outcome)
+    return outcome
