@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gukbap.config import (
+    GenerateSettings,
+    InferSettings,
+    Recipe,
+    builtin_recipes,
+    load_recipe,
+    settings_text,
+)
+from gukbap.errors import ConfigError, InputError
+
+
+def test_every_builtin_recipe_is_valid_and_named_after_its_file() -> None:
+    names = set(builtin_recipes())
+    assert {"smoke", "local", "gukbap-mistral-7b", "gukbap-qwen2-7b", "gukbap-gemma2-9b"} <= names
+    for name in names:
+        assert load_recipe(name).name == name
+
+
+def test_the_card_recipe_holds_the_facts_of_the_card() -> None:
+    recipe = load_recipe("gukbap-mistral-7b")
+    assert recipe.student.model.startswith("hf://mistralai/Mistral-7B-Instruct-v0.2@")
+    assert recipe.student.max_length == 8192
+    assert recipe.student.chat_template == "mistral-v0.2"
+    assert recipe.teacher.model == "microsoft/WizardLM-2-8x22B"
+    assert recipe.train.learning_rate == 4e-6
+    assert recipe.train.epochs == 2
+    assert recipe.split.validation_rows == 200
+    assert recipe.cluster.train_gpus == recipe.train.processes == 4
+    assert recipe.judge.endpoint.model == "gpt-4-1106-preview"
+    assert recipe.infer.strategies == ["default", "1-shot", "cot-1-shot"]
+    assert recipe.card_facts["training_rows"] == "1849"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.lerning_rate=1", r"train\.lerning_rate .did you mean learning_rate"),
+        ("nothing.at=all", "unknown key nothing .allowed: card_facts"),
+        ("train.epochs=zwei", r"train\.epochs: .*integer.*zwei"),
+        ("train.epochs=0", r"train\.epochs: .*greater"),
+        ("infer.engine=tgi", r"infer\.engine: .*'transformers', 'vllm' or 'openai'"),
+        ("infer.engine=openai", "engine 'openai' needs base_url"),
+        ("infer.strategies=[default, default]", "strategies names one twice"),
+        ("train.sharding=fsdp", "needs processes of 2 or more"),
+        ("dedup.bands=33", "multiple of bands"),
+        ("teacher.model=gpt-4", "needs base_url"),
+        ("teacher.base_url=localhost:8000", r"teacher\.base_url"),
+        ("judge.allow_teacher_as_judge=false", "must not judge what it taught"),
+        ("infer.max_new_tokens=9000", "over student.max_length"),
+        ("store.url=ftp://x", r"store\.url"),
+        ("train", "key.path=value"),
+        ("name.more=1", "name is a value"),
+        ("seed=[1", "not YAML"),
+    ],
+)
+def test_a_wrong_value_names_its_path(override: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_recipe("local", [override])
+
+
+def test_every_wrong_key_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"seed: .*; train\.epochs: "):
+        load_recipe("local", ["train.epochs=x", "seed=-1"])
+
+
+def test_overrides_keep_their_type() -> None:
+    recipe = load_recipe("local", ["train.learning_rate=4e-6", "generate.seed_count=null", "name=x1e5"])
+    assert recipe.train.learning_rate == 4e-6
+    assert recipe.generate.seed_count is None
+    assert recipe.name == "x1e5"
+
+
+def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="smoke"):
+        load_recipe("smok")
+    with pytest.raises(InputError, match="there is no file"):
+        load_recipe(str(tmp_path / "none.yaml"))
+    for content in ("- a\n- b\n", "a: [1\n"):
+        (tmp_path / "bad.yaml").write_text(content)
+        with pytest.raises(ConfigError):
+            load_recipe(str(tmp_path / "bad.yaml"))
+
+
+def test_the_hash_follows_every_value_and_nothing_else() -> None:
+    recipe = load_recipe("local")
+    assert recipe.hash == load_recipe("local").hash == Recipe.model_validate_json(settings_text(recipe)).hash
+    assert recipe.hash != load_recipe("local", ["train.epochs=3"]).hash
+
+
+def test_stage_settings_hold_only_what_the_stage_depends_on() -> None:
+    local, other = load_recipe("local"), load_recipe("local", ["train.epochs=3", "judge.max_tokens=64"])
+    assert settings_text(local.generate_settings()) == settings_text(other.generate_settings())
+    assert settings_text(local.infer_settings("base", "1-shot")) == settings_text(
+        other.infer_settings("base", "1-shot")
+    )
+    assert settings_text(local.train_settings()) != settings_text(other.train_settings())
+    text = settings_text(local.generate_settings())
+    assert GenerateSettings.model_validate_json(text) == local.generate_settings()
+    assert InferSettings.model_validate_json(settings_text(local.infer_settings("tuned", "default")))
+
+
+def test_no_recipe_holds_a_secret_only_names_of_variables() -> None:
+    with pytest.raises(ConfigError, match="api_key_env"):
+        load_recipe("local", ["teacher.api_key_env=sk-abc.def"])
