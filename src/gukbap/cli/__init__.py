@@ -79,7 +79,9 @@ def main() -> None:
         _show(str(error), error)
         sys.exit(error.exit_code)
     except Exception as error:
-        _show(f"unexpected {type(error).__name__}: {error}\n  next: run again with --debug to see where", error)
+        _show(
+            f"unexpected {type(error).__name__}: {error}\n  next: run again with --debug to see where", error
+        )
         sys.exit(1)
 
 

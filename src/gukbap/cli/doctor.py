@@ -97,7 +97,9 @@ def _modules(recipe: Recipe) -> Iterator[Finding]:
     for module, (extra, use) in needed.items():
         if importlib.util.find_spec(module) is None:
             fix = f"pip install 'gukbap[{extra}]' (in its own environment)" if extra == "vllm" else None
-            yield Finding(module, "problem", f"missing; needed for {use}", fix or f"pip install 'gukbap[{extra}]'")
+            yield Finding(
+                module, "problem", f"missing; needed for {use}", fix or f"pip install 'gukbap[{extra}]'"
+            )
         else:
             yield Finding(module, "ok", importlib.metadata.version(module))
 

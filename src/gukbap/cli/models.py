@@ -23,7 +23,9 @@ def list_models(as_json: bool) -> None:
 
     catalogue = load_catalogue()
     if as_json:
-        values = {name: entry.model_dump(mode="json", exclude={"sources"}) for name, entry in catalogue.items()}
+        values = {
+            name: entry.model_dump(mode="json", exclude={"sources"}) for name, entry in catalogue.items()
+        }
         click.echo(json.dumps(values, ensure_ascii=False))
         return
     for name, entry in catalogue.items():

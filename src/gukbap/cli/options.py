@@ -8,9 +8,15 @@ import click
 
 recipe_argument = click.argument("recipe")
 overrides_option = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value, for example train.epochs=3."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one value, for example train.epochs=3.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on standard output.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Machine-readable output on standard output."
+)
 runs_option = click.option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),

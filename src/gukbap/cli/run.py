@@ -142,6 +142,17 @@ def default_tracking_uri(runs: Path) -> str:
     return f"sqlite:///{runs.resolve() / 'mlflow.sqlite3'}"
 
 
+def _summary(scores: dict[str, Any], training: dict[str, Any]) -> str:
+    """The score table for a terminal, with what a reader must know before any number."""
+    from gukbap.stages.report import SCRIPTED_BANNER, TEACHER_BANNER, text_table
+    from gukbap.stages.scores import ScoreTable
+
+    banners = {"scripted": SCRIPTED_BANNER, "judge_is_teacher": TEACHER_BANNER}
+    lines = [text for flag, text in banners.items() if scores[flag]]
+    lines.append(text_table(ScoreTable.model_validate(scores["table"])))
+    return "\n".join(lines)
+
+
 def _log_results(tracker: MlflowTracker, folder: RunFolder) -> None:
     from gukbap.workers.context import Outcome
 
@@ -160,9 +171,7 @@ def _show_results(folder: RunFolder, as_json: bool, seconds: float) -> None:
             json.dumps({"run": folder.id, "folder": str(folder.path), "scores": scores}, ensure_ascii=False)
         )
         return
-    from gukbap.stages.report import terminal_summary
-
-    click.echo(terminal_summary(scores))
+    click.echo(_summary(scores, read_json(folder.place("train", "statistics"))))
     click.echo(f"report  {folder.path / 'report.html'}")
     click.echo(f"model   {folder.path / 'model'}")
     if folder.recipe.tracking.enabled and TRACKING_URI not in os.environ and not folder.recipe.tracking.uri:

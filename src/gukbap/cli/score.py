@@ -22,4 +22,6 @@ def score(files: tuple[Path, ...], as_json: bool) -> None:
 
     judgements = [record for path in files for record in read_jsonl(path, Judgement)]
     table = score_table(judgements)
-    click.echo(json.dumps(table.model_dump(mode="json"), ensure_ascii=False) if as_json else text_table(table))
+    click.echo(
+        json.dumps(table.model_dump(mode="json"), ensure_ascii=False) if as_json else text_table(table)
+    )

@@ -129,7 +129,9 @@ def train(
 
 
 @stage.command()
-@click.option("--model", type=_file, help="Folder of a trained student; the recipe's base student by default.")
+@click.option(
+    "--model", type=_file, help="Folder of a trained student; the recipe's base student by default."
+)
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="default", show_default=True)
 @recipe_option
 @overrides_option

@@ -1,0 +1,5 @@
+"""`python -m gukbap` is the `gukbap` command."""
+
+from gukbap.cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""Which adapter serves an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gukbap.config import Endpoint
+from gukbap.errors import ConfigError
+from gukbap.ports import ChatModel
+
+
+def open_chat(endpoint: Endpoint, resolve: Callable[[str], Path]) -> ChatModel:
+    """The chat model of an endpoint.
+
+    Args:
+        endpoint: with base_url an OpenAI-compatible server; else scripted://NAME, or a GGUF file
+            (bundled://NAME, file://PATH) that llama.cpp serves in this process.
+        resolve: gives the GGUF file behind a model reference, fetching it where need be.
+
+    Raises:
+        ConfigError: the key's environment variable is not set, or the reference is of no known kind.
+        ModelError: the file cannot be found, fetched or loaded.
+    """
+    if endpoint.base_url is not None:
+        from gukbap.adapters.openai_chat import OpenAIChat
+
+        return OpenAIChat.from_endpoint(endpoint)
+    if endpoint.model.startswith("scripted://"):
+        from gukbap.adapters.scripted_chat import ScriptedChat
+
+        return ScriptedChat(concurrency=endpoint.concurrency)
+    if endpoint.model.startswith(("bundled://", "file://")):
+        from gukbap.adapters.llama_cpp import LlamaCppChat
+
+        return LlamaCppChat(resolve(endpoint.model), endpoint)
+    raise ConfigError(
+        f"no chat model can be opened for {endpoint.model!r} without base_url",
+        expected="base_url, or bundled://NAME, file://PATH.gguf or scripted://NAME",
+    )

@@ -1,0 +1,52 @@
+"""The engine that a recipe names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gukbap.config import Endpoint, InferSettings
+from gukbap.ports import Generator
+
+
+def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Generator:
+    """A student ready to answer, on the engine of `infer.engine`.
+
+    With the engine "openai" the server's name of the model is "tuned" for the trained student, and
+    for the base student its reference without scheme and revision (hf://org/name@rev → org/name).
+
+    Args:
+        settings: what the infer step depends on.
+        model_folder: the weights (not read by the engine "openai").
+        name: the identity that is written into answers.
+
+    Raises:
+        ModelError: the engine is not installed, or the model cannot be loaded.
+        ConfigError: the environment variable of the server's key is not set.
+    """
+    infer, student = settings.infer, settings.student
+    if infer.engine == "openai":
+        from gukbap.adapters.openai_chat import OpenAIChat
+        from gukbap.adapters.openai_generator import OpenAIGenerator
+
+        endpoint = Endpoint(
+            model=_served_name(settings),
+            base_url=infer.base_url,
+            api_key_env=infer.api_key_env,
+            concurrency=infer.batch_size,
+        )
+        return OpenAIGenerator(OpenAIChat.from_endpoint(endpoint), name)
+    if infer.engine == "vllm":
+        from gukbap.adapters.vllm_engine import VllmEngine
+
+        return VllmEngine(model_folder, student.chat_template, infer, student.max_length, name, settings.seed)
+    from gukbap.adapters.transformers_engine import TransformersEngine
+
+    return TransformersEngine(
+        model_folder, student.chat_template, infer.dtype, infer.batch_size, student.max_length, name
+    )
+
+
+def _served_name(settings: InferSettings) -> str:
+    if settings.subject == "tuned":
+        return "tuned"
+    return settings.student.model.partition("://")[2].partition("@")[0]

@@ -1,0 +1,73 @@
+"""An object store in a folder: the same keys as in a bucket, without a server."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from gukbap.adapters.object_keys import checked_key, is_temporary
+from gukbap.errors import InputError, StoreError
+from gukbap.files import atomic_file, sha256_file
+
+
+class FolderStore:
+    """Objects as files under one folder. Every copy is atomic: a reader sees the old file or the new one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def __repr__(self) -> str:
+        return f"FolderStore({self.root.as_uri()})"
+
+    def uri(self, key: str) -> str:
+        """The URI of a key, whether or not there is an object."""
+        return self._path(key).as_uri()
+
+    def put_file(self, source: Path, key: str) -> str:
+        """Copy a file in whole or not at all; returns its URI.
+
+        Raises:
+            InputError: there is no file at `source`.
+            StoreError: the folder refuses the copy.
+        """
+        target = self._path(key)
+        if not source.is_file():
+            raise InputError(f"there is no file {source} to store", fix="check the path")
+        self._copy(source, target, f"store {key}")
+        return target.as_uri()
+
+    def get_file(self, key: str, target: Path) -> None:
+        """Copy a file out whole or not at all; StoreError where there is none."""
+        source = self._path(key)
+        if not source.is_file():
+            raise StoreError(f"there is no object {source.as_uri()}", fix=f"list the folder {self.root}")
+        self._copy(source, target, f"fetch {key}")
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file under exactly this key."""
+        return self._path(key).is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin with `prefix`, sorted; what an unfinished copy left is not an object."""
+        found = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file())
+        return sorted(
+            path.as_posix() for path in found if path.as_posix().startswith(prefix) and not is_temporary(path)
+        )
+
+    def sha256(self, key: str) -> str | None:
+        """The SHA-256 of an object's bytes (64 hexadecimal digits); None where there is no object."""
+        path = self._path(key)
+        return sha256_file(path) if path.is_file() else None
+
+    def _path(self, key: str) -> Path:
+        return self.root / checked_key(key)
+
+    def _copy(self, source: Path, target: Path, deed: str) -> None:
+        try:
+            with source.open("rb") as reader, atomic_file(target) as writer:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+        except OSError as error:
+            raise StoreError(
+                f"cannot {deed} in the folder {self.root}: {error.strerror or error}",
+                expected="a folder that this user may read and write",
+            ) from error

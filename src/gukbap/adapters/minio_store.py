@@ -1,0 +1,246 @@
+"""MinIO, or any other S3 server, through the `minio` client."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gukbap.adapters.object_keys import checked_key
+from gukbap.adapters.redaction import redacted
+from gukbap.config import StoreConfig
+from gukbap.errors import ConfigError, InputError, StoreError
+from gukbap.files import atomic_file, sha256_file
+
+_HASH_HEADER = "x-amz-meta-sha256"
+_CHUNK_BYTES = 1 << 20
+_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
+_ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+
+
+class MinioStore:
+    """Objects in one bucket, all under one prefix. Each carries the SHA-256 of its bytes as metadata.
+
+    An S3 server shows an object only when its upload is whole, so a killed upload leaves what was
+    there before.
+    """
+
+    def __init__(
+        self, client: Any, bucket: str, prefix: str, endpoint: str, key_names: tuple[str, str]
+    ) -> None:
+        """`key_names`: the environment variables that held the access and secret key, for messages."""
+        self._client = client
+        self.bucket, self.prefix, self.endpoint = bucket, prefix.strip("/"), endpoint
+        self._key_names = key_names
+
+    def __repr__(self) -> str:
+        return f"MinioStore(s3://{self.bucket}/{self.prefix} at {self.endpoint})"
+
+    @classmethod
+    def from_url(cls, config: StoreConfig, environment: Mapping[str, str] | None = None) -> MinioStore:
+        """Open the bucket of `config.url`; it is created where it is missing and the keys may do so.
+
+        Raises:
+            ConfigError: the URL or the endpoint cannot be used.
+            StoreError: no keys, wrong keys, no such bucket, or a server that cannot be reached.
+        """
+        environment = os.environ if environment is None else environment
+        if config.url is None or not config.url.startswith("s3://"):
+            raise ConfigError(f"store.url is {config.url}", expected="s3://bucket/prefix")
+        endpoint = _endpoint(config, environment)
+        bucket, _, prefix = config.url.removeprefix("s3://").partition("/")
+        names = (config.access_key_env, config.secret_key_env)
+        missing = [name for name in names if not environment.get(name)]
+        if missing:
+            raise StoreError(
+                f"no keys for the object store {endpoint}: {' and '.join(missing)} not set",
+                fix=f"set the environment variables {names[0]} and {names[1]}",
+            )
+        client = _client(endpoint, environment[names[0]], environment[names[1]])
+        store = cls(client, bucket, prefix, endpoint, names)
+        store._ensure_bucket()
+        return store
+
+    def uri(self, key: str) -> str:
+        """The URI of a key, whether or not there is an object."""
+        return f"s3://{self.bucket}/{self._name(key)}"
+
+    def put_file(self, source: Path, key: str) -> str:
+        """Upload a file whole or not at all, with its SHA-256 as metadata; returns its URI.
+
+        Raises:
+            InputError: there is no file at `source`.
+            StoreError: the store refuses it or cannot be reached.
+        """
+        name = self._name(key)
+        if not source.is_file():
+            raise InputError(f"there is no file {source} to store", fix="check the path")
+        with self._explained(f"store {self.uri(key)}"):
+            self._client.fput_object(
+                self.bucket, name, str(source), metadata={_HASH_HEADER: sha256_file(source)}
+            )
+        return self.uri(key)
+
+    def get_file(self, key: str, target: Path) -> None:
+        """Download an object whole or not at all; a body that differs from its recorded hash is refused.
+
+        Raises:
+            StoreError: there is no such object, it is damaged, or the store fails.
+        """
+        with self._explained(f"fetch {self.uri(key)}"):
+            response = self._client.get_object(self.bucket, self._name(key))
+            try:
+                digest = hashlib.sha256()
+                with atomic_file(target) as file:
+                    for chunk in response.stream(_CHUNK_BYTES):
+                        digest.update(chunk)
+                        file.write(chunk)
+                    recorded = response.headers.get(_HASH_HEADER)
+                    if recorded and recorded != digest.hexdigest():
+                        raise StoreError(
+                            f"{self.uri(key)} is damaged: its SHA-256 is {digest.hexdigest()}",
+                            expected=recorded,
+                            fix="store it again",
+                        )
+            finally:
+                response.close()
+                response.release_conn()
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under exactly this key."""
+        return self._stat(key) is not None
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin with `prefix`, sorted; keys are relative to the store's own prefix."""
+        root = f"{self.prefix}/" if self.prefix else ""
+        with self._explained(f"list {self!r}"):
+            found = self._client.list_objects(self.bucket, prefix=root + prefix, recursive=True)
+            return sorted(item.object_name.removeprefix(root) for item in found if not item.is_dir)
+
+    def sha256(self, key: str) -> str | None:
+        """The recorded SHA-256 of an object; None where there is no object or none was recorded."""
+        found = self._stat(key)
+        return None if found is None else found.metadata.get(_HASH_HEADER)
+
+    def _name(self, key: str) -> str:
+        return f"{self.prefix}/{checked_key(key)}" if self.prefix else checked_key(key)
+
+    def _stat(self, key: str) -> Any | None:
+        from minio.error import S3Error
+
+        with self._explained(f"look at {self.uri(key)}"):
+            try:
+                return self._client.stat_object(self.bucket, self._name(key))
+            except S3Error as error:
+                if error.code in _ABSENT:
+                    return None
+                raise
+
+    def _ensure_bucket(self) -> None:
+        from minio.error import S3Error
+
+        with self._explained(f"open the bucket {self.bucket}"):
+            try:
+                # A GET, not a HEAD: only a body says why a request is refused (key, clock, rights).
+                next(iter(self._client.list_objects(self.bucket, prefix=self.prefix)), None)
+                return
+            except S3Error as error:
+                if error.code != "NoSuchBucket":
+                    raise
+        with self._explained(f"create the missing bucket {self.bucket}"):
+            try:
+                self._client.make_bucket(self.bucket)
+            except S3Error as error:
+                # Another process of the run may have been quicker.
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                    raise
+
+    @contextmanager
+    def _explained(self, deed: str) -> Iterator[None]:
+        """Turn the client's errors into one StoreError that names variables, never their values."""
+        from minio.error import MinioException, S3Error
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except S3Error as error:
+            # Without the cause: a server's reply may repeat the request with its key.
+            raise self._refusal(deed, error) from None
+        except HTTPError as error:
+            raise StoreError(
+                f"cannot {deed}: the object store {self.endpoint} does not answer ({type(error).__name__})",
+                fix="check that it runs and that store.endpoint_url or MINIO_ENDPOINT names it",
+            ) from None
+        except (MinioException, ValueError) as error:
+            raise StoreError(
+                f"cannot {deed}: {redacted(str(error))[:300]}",
+                fix=f"check that {self.endpoint} is an S3 server and store.url a valid bucket",
+            ) from None
+
+    def _refusal(self, deed: str, error: Any) -> StoreError:
+        code, said = error.code, redacted(error.message or "")[:300]
+        if code == "RequestTimeTooSkewed":
+            return StoreError(
+                f"cannot {deed}: the clocks of this machine and of {self.endpoint} differ too much",
+                fix="set both clocks (NTP), then run again",
+            )
+        if code in _REFUSED:
+            return StoreError(
+                f"cannot {deed}: {self.endpoint} refuses the keys ({code})",
+                expected=f"keys with read and write rights on {self.bucket}",
+                fix=f"correct the environment variables {self._key_names[0]} and {self._key_names[1]}",
+            )
+        if code == "NoSuchBucket":
+            return StoreError(
+                f"cannot {deed}: there is no bucket {self.bucket} at {self.endpoint}",
+                fix="create it, or correct store.url",
+            )
+        if code in _ABSENT:
+            return StoreError(f"cannot {deed}: there is no such object", fix="check the key and the prefix")
+        return StoreError(f"cannot {deed}: {self.endpoint} answers {code}: {said}")
+
+
+def _endpoint(config: StoreConfig, environment: Mapping[str, str]) -> str:
+    endpoint = config.endpoint_url or environment.get("MINIO_ENDPOINT")
+    if not endpoint:
+        raise ConfigError(
+            f"store.url {config.url} needs a server",
+            expected="store.endpoint_url, or the environment variable MINIO_ENDPOINT",
+            fix="for a local MinIO: MINIO_ENDPOINT=http://127.0.0.1:9000",
+        )
+    # In a cluster the variable is commonly host:port, without TLS.
+    parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.path.strip("/") or parts.query:
+        raise ConfigError(
+            "the object store's endpoint cannot be used",
+            expected="http://host:port or https://host:port, without path or user",
+            fix=f"keys belong into {config.access_key_env} and {config.secret_key_env}",
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _client(endpoint: str, access_key: str, secret_key: str) -> Any:
+    import certifi
+    import urllib3
+    from minio import Minio
+
+    # The client's own default waits five minutes for a connection.
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=120),
+        maxsize=10,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        retries=urllib3.Retry(total=4, connect=1, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504]),
+    )
+    parts = urlsplit(endpoint)
+    return Minio(
+        parts.netloc,
+        access_key=access_key,
+        secret_key=secret_key,
+        secure=parts.scheme == "https",
+        http_client=pool,
+    )

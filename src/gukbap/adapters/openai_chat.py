@@ -1,0 +1,227 @@
+"""A chat model behind any OpenAI-compatible server: DeepInfra, vLLM, llama.cpp, …"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import openai
+
+from gukbap.config import Endpoint
+from gukbap.errors import AuthenticationError, ConfigError, EndpointError
+from gukbap.ports import Completion, Sampling
+from gukbap.schemas import Message
+
+#: How long a connection may take to open; a reply may take the endpoint's timeout_seconds.
+CONNECT_SECONDS = 10.0
+#: The first pause before a reply without content is asked for again; it doubles each time.
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
+#: The official client refuses to start without a key; servers that want none ignore this one.
+NO_KEY = "no-key"  # a placeholder, not a secret
+
+
+class OpenAIChat:
+    """A chat model of an OpenAI-compatible server, through the official client.
+
+    The client retries what may pass (no connection, timeout, 408, 409, 429, 5xx) with exponential
+    backoff and jitter and honours Retry-After. The key stays out of every message and repr.
+
+    Args:
+        base_url: the server, with its /v1.
+        model: the server's name of the model.
+        api_key: the key, or None for a server that wants none.
+        concurrency: how many calls may be under way at once.
+        timeout_seconds: how long the server may stay silent.
+        max_retries: further tries after a transient failure.
+        name: the identity that is written into data, where it is not `model`.
+        use_proxy: whether the environment's proxy settings count.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        concurrency: int = 4,
+        timeout_seconds: float = 300,
+        max_retries: int = 5,
+        name: str | None = None,
+        use_proxy: bool = True,
+    ) -> None:
+        self._base_url, self._model, self._key = base_url, model, api_key
+        self._name, self._concurrency = name or model, concurrency
+        self._timeout_seconds, self._max_retries, self._use_proxy = timeout_seconds, max_retries, use_proxy
+        self._shown_url = re.sub(r"//[^/@]*@", "//", base_url)
+        self._client: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
+
+    @classmethod
+    def from_endpoint(cls, endpoint: Endpoint) -> OpenAIChat:
+        """The chat model of an endpoint with base_url; its key is read from the environment.
+
+        Raises:
+            ConfigError: the environment variable that the endpoint names is not set.
+        """
+        if endpoint.base_url is None:
+            raise ConfigError(f"endpoint {endpoint.model!r} has no base_url", expected="a server's URL")
+        return cls(
+            endpoint.base_url,
+            endpoint.model,
+            api_key=_key_from_environment(endpoint.api_key_env, endpoint.model),
+            concurrency=endpoint.concurrency,
+            timeout_seconds=endpoint.timeout_seconds,
+            max_retries=endpoint.max_retries,
+        )
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self._model!r} at {self._shown_url})"
+
+    @property
+    def name(self) -> str:
+        """The model's identity as it is written into data and reports."""
+        return self._name
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be under way at once."""
+        return self._concurrency
+
+    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Send one conversation; transient failures are retried inside.
+
+        A reply that was cut for another reason than its length (a content filter) has the finish
+        reason "length" too: it is not whole.
+
+        Raises:
+            AuthenticationError: the key or the rights are refused (401, 403).
+            EndpointError: the server cannot be reached, keeps failing, or has no such model.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        for attempt in range(self._max_retries + 1):
+            completion = _completion(await self._send(messages, sampling))
+            if completion is not None:
+                return completion
+            # Some gateways answer 200 with an error in the body, which the client takes for success.
+            if attempt < self._max_retries:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        raise EndpointError(
+            f"{self._shown_url} answers for model {self._model!r}, but its reply holds no choice",
+            expected="an OpenAI-compatible chat completion with choices",
+            fix="check that base_url is the server's /v1 and look at the server's log",
+        )
+
+    async def _send(self, messages: Sequence[Message], sampling: Sampling) -> Any:
+        try:
+            return await self._client_of_this_loop().chat.completions.create(
+                model=self._model,
+                messages=[{"role": m.role, "content": m.content} for m in messages],  # type: ignore[misc]
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=sampling.max_tokens,
+                seed=sampling.seed,
+            )
+        except (openai.OpenAIError, ValueError) as error:
+            self._raise_clearly(error)
+
+    def _client_of_this_loop(self) -> openai.AsyncOpenAI:
+        # The client's connections belong to the event loop that opened them.
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._client[0] is not loop:
+            timeout = openai.Timeout(
+                self._timeout_seconds, connect=min(CONNECT_SECONDS, self._timeout_seconds)
+            )
+            client = openai.AsyncOpenAI(
+                base_url=self._base_url,
+                api_key=self._key or NO_KEY,
+                timeout=timeout,
+                max_retries=self._max_retries,
+                http_client=None
+                if self._use_proxy
+                else openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout),
+            )
+            self._client = (loop, client)
+        return self._client[1]
+
+    def _raise_clearly(self, error: Exception) -> NoReturn:
+        # `from None`: a server may echo the key in its message, and a traceback would show it.
+        server_says = self._without_key(_detail(error))
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            raise AuthenticationError(
+                f"{self._shown_url} refuses {'the key' if self._key else 'a call without a key'} "
+                f"({error.status_code}: {server_says})",
+                expected="a valid key with rights for the model",
+                fix="set the environment variable that the endpoint's api_key_env names",
+            ) from None
+        if isinstance(error, openai.NotFoundError):
+            raise EndpointError(
+                f"{self._shown_url} has no model {self._model!r} (404: {server_says})",
+                expected="a model that the server lists, and a base_url with its /v1",
+                fix="check the endpoint's model and base_url",
+            ) from None
+        if isinstance(error, openai.APITimeoutError):
+            raise EndpointError(
+                f"{self._shown_url} stayed silent for {self._timeout_seconds:g} s "
+                f"in each of {self._max_retries + 1} tries",
+                fix="raise the endpoint's timeout_seconds or lower its concurrency, then resume",
+            ) from None
+        if isinstance(error, openai.APIConnectionError):
+            cause = self._without_key(_detail(error.__cause__ or error))
+            raise EndpointError(
+                f"{self._shown_url} cannot be reached ({cause})",
+                expected="a running OpenAI-compatible server",
+                fix="start the server or mend base_url, then resume; nothing that was answered is lost",
+            ) from None
+        status = getattr(error, "status_code", type(error).__name__)
+        raise EndpointError(
+            f"{self._shown_url} fails for model {self._model!r} ({status}: {server_says})",
+            fix=_FIXES.get(
+                status, "look at the server's log, then resume; nothing that was answered is lost"
+            ),
+        ) from None
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+
+_FIXES: dict[object, str] = {
+    400: "the server finds the request wrong: a prompt over its context length needs a longer "
+    "context_length or shorter texts",
+    402: "the account has no credit left; top it up, then resume",
+    429: "lower the endpoint's concurrency or raise its max_retries, then resume",
+}
+
+
+def _detail(error: BaseException) -> str:
+    text = " ".join(str(getattr(error, "message", "") or error).split())
+    return text[:300] or type(error).__name__
+
+
+def _completion(reply: Any) -> Completion | None:
+    choices = getattr(reply, "choices", None)
+    if not choices or getattr(choices[0], "message", None) is None:
+        return None
+    usage = getattr(reply, "usage", None)
+    return Completion(
+        text=choices[0].message.content or "",
+        finish_reason="stop" if choices[0].finish_reason == "stop" else "length",
+        prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
+        completion_tokens=getattr(usage, "completion_tokens", None) or 0,
+    )
+
+
+def _key_from_environment(variable: str | None, model: str) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(
+            f"the environment variable {variable} with the key for {model!r} is not set",
+            expected=f"the key of the server in {variable}",
+            fix=f"export {variable}=… and run again; the recipe holds the variable's name, never the key",
+        )
+    return key

@@ -1,0 +1,203 @@
+"""One round's way from parents to candidates: evolve, eliminate, answer, eliminate."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from gukbap.config import GenerateSettings
+from gukbap.ports import Progress
+from gukbap.schemas import Dropped, Lineage, Message, OperationName, Row
+from gukbap.stages.calls import RecordedCalls, map_bounded
+from gukbap.stages.generate.conversations import (
+    answer_messages,
+    answer_sampling,
+    call_seed,
+    equality_messages,
+    equality_sampling,
+    evolve_messages,
+    evolve_sampling,
+)
+from gukbap.stages.generate.eliminate import EQUAL, EQUALITY_UNREADABLE, answer_flaw, instruction_flaw
+from gukbap.stages.generate.operations import draw_operation
+from gukbap.stages.generate.replies import parse_equality, parse_instruction
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An instruction of the pool: a seed, or what became of it in earlier rounds."""
+
+    id: str
+    category: str
+    seed_id: str
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A possible row; `reason` says why it is none."""
+
+    id: str
+    category: str
+    seed_id: str
+    round: int
+    instruction: str
+    parent: Parent | None = None
+    operation: OperationName | None = None
+    instruction_call: str | None = None
+    response: str | None = None
+    answer_call: str | None = None
+    reason: str | None = None
+
+    def as_parent(self) -> Parent:
+        """The candidate as a member of the pool."""
+        return Parent(self.id, self.category, self.seed_id, self.instruction)
+
+    def as_row(self, teacher: str) -> Row:
+        """The candidate as a training row."""
+        if self.response is None or self.answer_call is None:
+            raise ValueError(f"candidate {self.id} has no answer")
+        return Row(
+            id=self.id,
+            category=self.category,
+            messages=[
+                Message(role="user", content=self.instruction),
+                Message(role="assistant", content=self.response),
+            ],
+            lineage=Lineage(
+                seed_id=self.seed_id,
+                parent_id=self.parent.id if self.parent else None,
+                operation=self.operation,
+                round=self.round,
+                teacher=teacher,
+                instruction_call=self.instruction_call,
+                answer_call=self.answer_call,
+            ),
+        )
+
+    def as_dropped(self) -> Dropped:
+        """The candidate as a record of its failure."""
+        if self.reason is None:
+            raise ValueError(f"candidate {self.id} did not fail")
+        return Dropped(
+            id=self.id,
+            category=self.category,
+            round=self.round,
+            operation=self.operation,
+            reason=self.reason,
+            instruction=self.instruction,
+            response=self.response,
+        )
+
+
+class Evolver:
+    """Turns parents into candidates with a teacher's help; it holds no state between calls."""
+
+    def __init__(self, settings: GenerateSettings, calls: RecordedCalls, progress: Progress) -> None:
+        self._seed, self._config = settings.seed, settings.generate
+        self._calls, self._progress = calls, progress
+
+    async def seed_candidates(self, parents: Sequence[Parent]) -> list[Candidate]:
+        """The seeds themselves, answered."""
+        seeds = [Candidate(p.id, p.category, p.seed_id, 0, p.instruction) for p in parents]
+        return await self._each("seeds: answers", self._answer, seeds)
+
+    async def evolved_candidates(self, parents: Sequence[Parent], round_number: int) -> list[Candidate]:
+        """What becomes of each parent in a round, in the parents' order.
+
+        The calls go out kind by kind (rewrites, verdicts, answers), so that a server's prompt cache
+        sees one beginning after the other.
+        """
+
+        async def evolve(parent: Parent) -> Candidate:
+            return await self._evolve(parent, round_number)
+
+        label = f"round {round_number}"
+        candidates = await self._each(f"{label}: rewrites", evolve, parents)
+        candidates = await self._survivors(f"{label}: verdicts", self._compare, candidates)
+        return await self._survivors(f"{label}: answers", self._answer, candidates)
+
+    async def _survivors(
+        self,
+        label: str,
+        work: Callable[[Candidate], Awaitable[Candidate]],
+        candidates: Sequence[Candidate],
+    ) -> list[Candidate]:
+        results = iter(await self._each(label, work, [c for c in candidates if c.reason is None]))
+        return [next(results) if c.reason is None else c for c in candidates]
+
+    async def _each(
+        self, label: str, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
+    ) -> list[Result]:
+        if not items:
+            return []
+        with self._progress.bar(label, len(items)) as bar:
+            return await map_bounded(
+                work, items, self._calls.model.concurrency, on_done=lambda _: bar.advance()
+            )
+
+    async def _evolve(self, parent: Parent, round_number: int) -> Candidate:
+        operation = draw_operation(self._seed, parent.id, round_number, self._config.breadth_share)
+        row_id = f"{parent.seed_id}/r{round_number}-{operation}"
+        key, reply = await self._calls.complete(
+            evolve_messages(operation, parent.instruction),
+            evolve_sampling(self._config, call_seed(self._seed, row_id, round_number, "evolve")),
+            f"evolve {row_id} from {parent.id}",
+        )
+        instruction = parse_instruction(reply.text)
+        return Candidate(
+            row_id,
+            parent.category,
+            parent.seed_id,
+            round_number,
+            instruction,
+            parent=parent,
+            operation=operation,
+            instruction_call=key,
+            reason=instruction_flaw(
+                instruction,
+                reply,
+                parent=parent.instruction,
+                operation=operation,
+                category=parent.category,
+                config=self._config,
+            ),
+        )
+
+    async def _compare(self, candidate: Candidate) -> Candidate:
+        if candidate.parent is None:
+            raise ValueError(f"candidate {candidate.id} has no parent")
+        _, reply = await self._calls.complete(
+            equality_messages(candidate.parent.instruction, candidate.instruction),
+            equality_sampling(call_seed(self._seed, candidate.id, candidate.round, "equal")),
+            f"equal {candidate.id}",
+        )
+        verdict = parse_equality(reply.text)
+        if verdict is None:
+            return replace(candidate, reason=EQUALITY_UNREADABLE)
+        return replace(candidate, reason=EQUAL) if verdict else candidate
+
+    async def _answer(self, candidate: Candidate) -> Candidate:
+        key, reply = await self._calls.complete(
+            answer_messages(candidate.instruction),
+            answer_sampling(self._config, call_seed(self._seed, candidate.id, candidate.round, "answer")),
+            f"answer {candidate.id}",
+        )
+        response = reply.text.strip()
+        return replace(
+            candidate,
+            response=response,
+            answer_call=key,
+            reason=answer_flaw(
+                response,
+                reply,
+                instruction=candidate.instruction,
+                operation=candidate.operation,
+                category=candidate.category,
+                config=self._config,
+            ),
+        )

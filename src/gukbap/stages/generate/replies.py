@@ -1,0 +1,33 @@
+"""What the teacher's replies mean. A reply that does not have the asked form means nothing."""
+
+from __future__ import annotations
+
+import re
+
+#: The label that the evolving prompt ends with; a model may or may not repeat it.
+_LABEL = re.compile(r"^\s*\**새 지시문\s*\**\s*:\s*\**\s*")
+_QUOTES = {'"': '"', "“": "”", "「": "」"}
+_VERDICT = re.compile(r"^\W*(?:판정\W*)?(같음|다름)(?:입니다)?\W*$")
+
+
+def parse_instruction(reply: str) -> str:
+    """The new instruction in an evolving reply: the reply itself, after its label and out of quotes.
+
+    Empty where there is none. Anything else that the reply holds stays in the text, where the
+    eliminators find it.
+    """
+    text = _LABEL.sub("", reply, count=1).strip()
+    closing = _QUOTES.get(text[:1])
+    if closing and len(text) > 1 and text.endswith(closing) and closing not in text[1:-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+def parse_equality(reply: str) -> bool | None:
+    """Whether a verdict says that two instructions are equal; None where it says neither.
+
+    The verdict is the first line; small models add a reason below it.
+    """
+    first_line = reply.strip().partition("\n")[0]
+    verdict = _VERDICT.match(first_line)
+    return verdict[1] == "같음" if verdict else None

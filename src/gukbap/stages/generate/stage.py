@@ -1,0 +1,180 @@
+"""The generate stage: seeds go through rounds of Evol-Instruct and become training rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gukbap.config import GenerateSettings
+from gukbap.errors import ConfigError, GukbapError
+from gukbap.files import Journal
+from gukbap.ports import ChatModel, Progress
+from gukbap.schemas import Dropped, Row, Seed
+from gukbap.stages.calls import RecordedCalls
+from gukbap.stages.generate.evolve import Candidate, Evolver, Parent
+
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What generation gave.
+
+    Attributes:
+        rows: the kept rows: the seeds in their order, then each round in the seeds' order.
+        dropped: every candidate that failed, in the same order, with its reason.
+        statistics: JSON values. `rows`, `dropped`, `seeds`, `teacher`; `calls_sent`, `calls_reused`,
+            `prompt_tokens`, `completion_tokens`; `outcomes`: a list of {round, operation (None for a
+            seed), outcome ("kept" or a reason), count}; `reasons`: reason → count.
+    """
+
+    rows: list[Row]
+    dropped: list[Dropped]
+    statistics: dict[str, Any]
+
+
+def generate(
+    settings: GenerateSettings,
+    seeds: Sequence[Seed],
+    model: ChatModel,
+    journal: Journal,
+    progress: Progress,
+) -> GenerateResult:
+    """Evolve and answer seed instructions (Evol-Instruct, WizardLM, arXiv 2304.12244).
+
+    Every draw depends on the seed, the row and the round, and every reply is journalled before it
+    counts: a killed run that starts again with its journal sends only what is missing and ends
+    with the same rows.
+
+    Raises:
+        ConfigError: the settings ask for nothing (no round, and seeds are not answered).
+        GukbapError: no candidate was kept; the message counts the reasons.
+        EndpointError: the teacher cannot be reached, refuses the key or keeps failing.
+    """
+    config = settings.generate
+    if not config.rounds and not config.answer_seeds:
+        raise ConfigError(
+            "generate.rounds is 0 and generate.answer_seeds is false: there is nothing to generate",
+            fix="set generate.rounds to 1 or more, or generate.answer_seeds to true",
+        )
+    calls = RecordedCalls(model, journal)
+    harvest = _Harvest(config.max_rows)
+    asyncio.run(_all_rounds(settings, seeds, calls, harvest, progress))
+    if not harvest.kept:
+        raise GukbapError(
+            f"no row was kept out of {len(harvest.candidates)} candidates ({_reasons_text(harvest)})",
+            expected="a teacher that writes Korean instructions and answers",
+            fix="take a stronger teacher, or look at the reasons: truncated ones need higher "
+            "generate.evolve_max_tokens or generate.answer_max_tokens",
+        )
+    rows = [candidate.as_row(model.name) for candidate in harvest.kept]
+    dropped = [candidate.as_dropped() for candidate in harvest.candidates if candidate.reason]
+    progress.say(
+        f"{len(rows)} rows kept, {len(dropped)} candidates dropped ({_reasons_text(harvest) or 'none'}); "
+        f"{calls.sent} calls sent, {calls.reused} taken from the journal"
+    )
+    return GenerateResult(rows, dropped, _statistics(harvest, calls, len(seeds)))
+
+
+async def _all_rounds(
+    settings: GenerateSettings,
+    seeds: Sequence[Seed],
+    calls: RecordedCalls,
+    harvest: _Harvest,
+    progress: Progress,
+) -> None:
+    evolver = Evolver(settings, calls, progress)
+    pool = [Parent(seed.id, seed.category, seed.id, seed.instruction) for seed in seeds]
+    if settings.generate.answer_seeds:
+        await _gather(pool, evolver.seed_candidates, harvest, calls.model.concurrency)
+    for number in range(1, settings.generate.rounds + 1):
+
+        async def candidates(parents: Sequence[Parent], number: int = number) -> list[Candidate]:
+            return await evolver.evolved_candidates(parents, number)
+
+        outcomes = await _gather(pool, candidates, harvest, calls.model.concurrency)
+        if harvest.full:
+            return
+        # A kept instruction takes its parent's place; a failed one leaves the parent for the next round.
+        pool = [
+            parent if candidate.reason else candidate.as_parent()
+            for parent, candidate in zip(pool, outcomes, strict=True)
+        ]
+
+
+async def _gather(
+    pool: Sequence[Parent],
+    candidates: Callable[[Sequence[Parent]], Awaitable[list[Candidate]]],
+    harvest: _Harvest,
+    concurrency: int,
+) -> list[Candidate]:
+    """Harvest the pool's candidates in order, in portions no larger than what is still wanted.
+
+    The rows do not depend on the portions: they are cut in the pool's order.
+    """
+    outcomes: list[Candidate] = []
+    while len(outcomes) < len(pool) and not harvest.full:
+        portion = len(pool) if harvest.wanted is None else max(harvest.wanted, concurrency)
+        batch = await candidates(pool[len(outcomes) : len(outcomes) + portion])
+        outcomes += batch
+        harvest.add(batch)
+    return outcomes
+
+
+class _Harvest:
+    """Candidates in order, up to the last one that is wanted."""
+
+    def __init__(self, max_rows: int | None) -> None:
+        self._max_rows = max_rows
+        self.candidates: list[Candidate] = []
+        self.kept: list[Candidate] = []
+
+    @property
+    def wanted(self) -> int | None:
+        """How many more rows are wanted; None: as many as there are."""
+        return None if self._max_rows is None else self._max_rows - len(self.kept)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more rows are wanted."""
+        return self.wanted == 0
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """Take candidates until there are enough."""
+        for candidate in candidates:
+            if self.full:
+                return
+            self.candidates.append(candidate)
+            if candidate.reason is None:
+                self.kept.append(candidate)
+
+
+def _statistics(harvest: _Harvest, calls: RecordedCalls, seeds: int) -> dict[str, Any]:
+    outcomes = Counter((c.round, c.operation or "", c.reason or KEPT) for c in harvest.candidates)
+    return {
+        "teacher": calls.model.name,
+        "seeds": seeds,
+        "rows": len(harvest.kept),
+        "dropped": len(harvest.candidates) - len(harvest.kept),
+        "calls_sent": calls.sent,
+        "calls_reused": calls.reused,
+        "prompt_tokens": calls.prompt_tokens,
+        "completion_tokens": calls.completion_tokens,
+        "reasons": dict(_reasons(harvest)),
+        "outcomes": [
+            {"round": number, "operation": operation or None, "outcome": outcome, "count": count}
+            for (number, operation, outcome), count in sorted(outcomes.items())
+        ],
+    }
+
+
+def _reasons(harvest: _Harvest) -> list[tuple[str, int]]:
+    counts = Counter(candidate.reason for candidate in harvest.candidates if candidate.reason)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _reasons_text(harvest: _Harvest) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in _reasons(harvest))

@@ -1,0 +1,190 @@
+"""Infer: the student answers two-turn questions under one prompt strategy (LogicKor's generation)."""
+
+from __future__ import annotations
+
+import statistics as st
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gukbap.config import InferSettings
+from gukbap.errors import InputError
+from gukbap.files import Journal, canonical_json, nfc, sha256_text
+from gukbap.ports import Completion, GenerationSettings, Generator, Progress, ProgressBar
+from gukbap.schemas import Answer, Message, Question, Strategy
+
+Conversation = list[Message]
+
+
+@dataclass(frozen=True)
+class InferResult:
+    """Answers in the order of the questions, and what can be counted about them.
+
+    Everything in `statistics` is deterministic except what stands under "timing".
+    """
+
+    answers: list[Answer]
+    statistics: dict[str, Any]
+
+
+def infer(
+    settings: InferSettings,
+    questions: Sequence[Question],
+    strategies: Mapping[Strategy, Sequence[Message]],
+    generator: Generator,
+    journal: Journal,
+    progress: Progress,
+) -> InferResult:
+    """Ask every question's two turns; turn 2 sees the model's own answer to turn 1.
+
+    The strategy's few-shot messages come before both turns. Each answer is journalled under a key
+    that covers the model's name, the conversation and the settings, so a killed run goes on.
+
+    Raises:
+        InputError: the strategy has no messages, or a question alone does not fit in the context.
+        GukbapError: the generator fails.
+    """
+    if settings.strategy not in strategies:
+        raise InputError(
+            f"the strategies file has no {settings.strategy!r}",
+            expected=f"one of {', '.join(strategies) or 'none'}",
+            fix="add it, or take it out of infer.strategies",
+        )
+    turns = _Turns(settings, generator, journal)
+    few_shot = list(strategies[settings.strategy])
+    label = f"infer {settings.subject} {settings.strategy}"
+    with progress.bar(label, 2 * len(questions)) as bar:
+        first_asked = [[*few_shot, _user(question, 1)] for question in questions]
+        first = turns.complete(
+            first_asked, bar, lambda index, reply: _check_room(settings, questions[index], reply)
+        )
+        second_asked = [
+            [*asked, Message(role="assistant", content=reply.text), _user(question, 2)]
+            for asked, reply, question in zip(first_asked, first, questions, strict=True)
+        ]
+        second = turns.complete(second_asked, bar)
+    answers = [
+        _answer(settings, generator.name, question, pair)
+        for question, *pair in zip(questions, first, second, strict=True)
+    ]
+    return InferResult(answers, {**_statistics(answers), "timing": turns.timing()})
+
+
+class _Turns:
+    """A generator behind a journal."""
+
+    def __init__(self, settings: InferSettings, generator: Generator, journal: Journal) -> None:
+        self._generator, self._journal = generator, journal
+        self._sampling = GenerationSettings(
+            max_new_tokens=settings.infer.max_new_tokens,
+            stop=tuple(settings.infer.stop),
+            seed=settings.seed,
+        )
+        # What else the text depends on: a template or a number format changes it without the name.
+        self._context = [
+            settings.student.chat_template,
+            settings.student.max_length,
+            settings.infer.engine,
+            settings.infer.dtype,
+            settings.strategy,
+        ]
+        self._seconds = 0.0
+        self._tokens = 0
+
+    def complete(
+        self,
+        conversations: Sequence[Conversation],
+        bar: ProgressBar,
+        check: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """The replies in the order of the conversations, from the journal where they are there.
+
+        A batch of which only a part is journalled is generated whole again: its composition, and
+        with it every rounding of its numbers, is the same as in a run that was never stopped.
+        """
+        keys = [self._key(conversation) for conversation in conversations]
+        for batch in _batches(conversations, self._generator.batch_size):
+            if not all(keys[index] in self._journal for index in batch):
+                self._generate([conversations[index] for index in batch], [keys[index] for index in batch])
+            if check:
+                for index in batch:
+                    check(index, Completion(**self._journal[keys[index]]))
+            bar.advance(len(batch))
+        return [Completion(**self._journal[key]) for key in keys]
+
+    def _generate(self, conversations: Sequence[Conversation], keys: Sequence[str]) -> None:
+        start = time.monotonic()
+        completions = self._generator.generate(conversations, self._sampling)
+        self._seconds += time.monotonic() - start
+        for key, completion in zip(keys, completions, strict=True):
+            self._tokens += completion.completion_tokens
+            if key not in self._journal:
+                self._journal.record(key, {**asdict(completion), "text": nfc(completion.text).strip()})
+
+    def _key(self, conversation: Conversation) -> str:
+        messages = [message.model_dump() for message in conversation]
+        return sha256_text(
+            canonical_json([self._generator.name, self._context, asdict(self._sampling), messages])
+        )
+
+    def timing(self) -> dict[str, float]:
+        """Seconds and speed of what this process generated; zero where the journal held everything."""
+        speed = self._tokens / self._seconds if self._seconds else 0.0
+        return {
+            "seconds": self._seconds,
+            "generated_tokens": float(self._tokens),
+            "tokens_per_second": speed,
+        }
+
+
+def _batches(conversations: Sequence[Conversation], size: int) -> Iterator[list[int]]:
+    """Indices in batches of conversations of like length, so that little is spent on padding.
+
+    The longest come first: what does not fit in the context or in memory is known at once.
+    """
+    lengths = [sum(len(message.content) for message in conversation) for conversation in conversations]
+    order = sorted(range(len(conversations)), key=lambda index: (-lengths[index], index))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _user(question: Question, turn: int) -> Message:
+    return Message(role="user", content=question.questions[turn - 1])
+
+
+def _check_room(settings: InferSettings, question: Question, reply: Completion) -> None:
+    """A first turn without room is a wrong setting; a second one is the model's own long answer."""
+    limit = settings.student.max_length
+    if reply.prompt_tokens >= limit:
+        raise InputError(
+            f"question {question.id} takes {reply.prompt_tokens} tokens with strategy {settings.strategy}, "
+            f"student.max_length is {limit}",
+            expected="a prompt that leaves room for an answer",
+            fix="raise student.max_length, or take shorter few-shot messages",
+        )
+
+
+def _answer(settings: InferSettings, model: str, question: Question, pair: Sequence[Completion]) -> Answer:
+    return Answer(
+        question=question,
+        subject=settings.subject,
+        strategy=settings.strategy,
+        model=model,
+        outputs=[reply.text for reply in pair],
+        finish_reasons=[reply.finish_reason for reply in pair],
+        prompt_tokens=[reply.prompt_tokens for reply in pair],
+        completion_tokens=[reply.completion_tokens for reply in pair],
+    )
+
+
+def _statistics(answers: Sequence[Answer]) -> dict[str, Any]:
+    turns: dict[str, Any] = {}
+    for turn in (0, 1) if answers else ():
+        turns[f"turn_{turn + 1}"] = {
+            "stopped_share": st.fmean(answer.finish_reasons[turn] == "stop" for answer in answers),
+            "empty": sum(not answer.outputs[turn] for answer in answers),
+            "mean_prompt_tokens": st.fmean(answer.prompt_tokens[turn] for answer in answers),
+            "mean_completion_tokens": st.fmean(answer.completion_tokens[turn] for answer in answers),
+        }
+    return {"answers": len(answers), **turns}

@@ -1,0 +1,120 @@
+"""Scores as rows of text, for the page, for Markdown and for the terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gukbap.schemas import CATEGORIES
+from gukbap.stages.scores import Interval, PairedDifference, ScoreRow, ScoreTable
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of text: the first two columns are names, the others are numbers."""
+
+    header: list[str]
+    rows: list[list[str]]
+
+
+def category_label(category: str) -> str:
+    """A category's Korean name: 추론 for 추론(Reasoning)."""
+    return category.split("(")[0]
+
+
+def points(value: float | None) -> str:
+    """A score with two decimals; a dash where nothing was scored."""
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign."""
+    return MISSING if value is None else f"{value:+.2f}"
+
+
+def percent(share: float) -> str:
+    """A share as whole per cent; only a full share is written 100 %."""
+    return f"{min(round(100 * share), 100 if share >= 1 else 99)}%"
+
+
+def interval_text(interval: Interval | None, *, sign: bool = False) -> str:
+    """`[low, high]`; a dash where there is none."""
+    if interval is None:
+        return MISSING
+    show = signed if sign else points
+    return f"[{show(interval.low)}, {show(interval.high)}]"
+
+
+def score_rows(table: ScoreTable) -> TextTable:
+    """The score table: a row for each subject and strategy."""
+    header = [
+        *("subject", "strategy", *map(category_label, CATEGORIES), "single", "multi", "overall"),
+        *("95% interval", "n", "scored", "stopped", "Hangul"),
+    ]
+    return TextTable(header, [_score_row(row) for row in table.rows])
+
+
+def _score_row(row: ScoreRow) -> list[str]:
+    return [
+        row.subject,
+        row.strategy,
+        *(points(row.categories.get(category)) for category in CATEGORIES),
+        points(row.single),
+        points(row.multi),
+        points(row.overall),
+        interval_text(row.interval),
+        str(row.questions),
+        f"{row.scored}/{row.judgements}",
+        percent(row.stopped_share),
+        percent(row.hangul_compliance),
+    ]
+
+
+def difference_sentence(difference: PairedDifference) -> str:
+    """What a paired difference says, in words."""
+    if difference.difference is None:
+        return f"{difference.strategy}: no question is scored for both, so nothing can be compared."
+    what = (
+        f"{difference.strategy}: tuned minus base is {signed(difference.difference)} "
+        f"{interval_text(difference.interval, sign=True)} over {difference.questions} questions"
+    )
+    if difference.interval is None:
+        return f"{what}; too few for an interval."
+    if difference.significant:
+        return f"{what}; the interval leaves zero out."
+    return f"{what}; the interval holds zero, so this run shows no difference."
+
+
+def text_table(table: ScoreTable) -> str:
+    """The score table for a terminal: aligned columns, Korean letters two columns wide."""
+    content = score_rows(table)
+    return aligned(content.header, content.rows)
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Plain columns under their header: two of names, then numbers set to the right."""
+    lines = [header, *rows]
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            _padded(cell, width, right=column >= 2)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def display_width(text: str) -> int:
+    """Columns that a terminal gives a text: wide and full-width characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if right else text + space

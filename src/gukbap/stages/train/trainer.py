@@ -1,0 +1,222 @@
+"""transformers' Trainer, set up for this project's loss, schedule, checkpoints and progress."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from gukbap.config import TrainSettings
+from gukbap.errors import GukbapError
+from gukbap.ports import Progress, ProgressBar
+from gukbap.stages.train.batches import Collator
+from gukbap.stages.train.checkpoints import mark_complete
+from gukbap.stages.train.encoding import Example
+from gukbap.stages.train.schedule import learning_rate_factor
+
+
+def steps_per_epoch(examples: int, settings: TrainSettings) -> int:
+    """Optimiser steps of an epoch, the last one perhaps over fewer rows."""
+    micro = math.ceil(examples / (settings.train.per_device_batch_size * settings.train.processes))
+    return math.ceil(micro / settings.train.gradient_accumulation)
+
+
+class AnswerTrainer(Trainer):  # type: ignore[misc]
+    """A Trainer with the schedule of `learning_rate_factor`."""
+
+    def __init__(self, settings: TrainSettings, **arguments: Any) -> None:
+        self._settings = settings
+        super().__init__(**arguments)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """A LambdaLR, which is saved in a checkpoint and restored as any other scheduler."""
+        if getattr(self, "lr_scheduler", None) is None:
+            factor = learning_rate_factor(self._settings.train, num_training_steps)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+
+class TrainingWatch(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, marks whole checkpoints, measures at epoch ends, stops in order on a signal.
+
+    Args:
+        measure: measures the validation loss at a step; called by every process alike.
+        epoch_steps: optimiser steps of an epoch.
+        seconds: training time before this process.
+    """
+
+    def __init__(
+        self, bar: ProgressBar, measure: Callable[[int, float], None], epoch_steps: int, seconds: float
+    ) -> None:
+        self.trainer: AnswerTrainer | None = None
+        self.stop_requested = False
+        self._bar, self._measure, self._epoch_steps = bar, measure, epoch_steps
+        self._before, self._start = seconds, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, validation left out."""
+        return self._before + time.monotonic() - self._start
+
+    def _measure_at(self, step: int, epoch: float) -> None:
+        began = time.monotonic()
+        self._measure(step, epoch)
+        self._start += time.monotonic() - began
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Measure the untrained model, or what a kill between an epoch's checkpoint and its
+        measurement left out."""
+        self._start = time.monotonic()
+        if state.global_step % self._epoch_steps == 0:
+            self._measure_at(state.global_step, float(state.epoch or 0.0))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the step; where a signal came, save and stop."""
+        self._bar.advance(1)
+        if self.stop_requested:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
+        """Show the loss; a loss that is no number ends the training."""
+        loss = logs.get("loss")
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise GukbapError(
+                f"the training loss became {loss} at step {state.global_step}",
+                expected="a finite loss",
+                fix="lower train.learning_rate, or train with precision float32",
+            )
+        self._bar.advance(0, f"loss {loss:.4f}")
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark the checkpoint as whole once every process has written its part."""
+        assert self.trainer is not None
+        self.trainer.accelerator.wait_for_everyone()
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.seconds)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Measure, unless the epoch was broken off."""
+        if state.global_step % self._epoch_steps == 0:
+            self._measure_at(state.global_step, float(state.epoch))
+
+
+@contextmanager
+def stopping_in_order(watch: TrainingWatch, progress: Progress) -> Iterator[None]:
+    """On SIGINT or SIGTERM finish the step, save a checkpoint and raise KeyboardInterrupt; on a
+    second signal raise it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if watch.stop_requested:
+            raise KeyboardInterrupt
+        watch.stop_requested = True
+        progress.say("stopping after this step, with a checkpoint; once more to stop at once")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+        if watch.stop_requested:
+            raise KeyboardInterrupt
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def build_trainer(
+    settings: TrainSettings,
+    model: Any,
+    examples: Sequence[Example],
+    collator: Collator,
+    checkpoints: Path,
+    watch: TrainingWatch,
+) -> AnswerTrainer:
+    """A Trainer whose world has exactly `train.processes` processes.
+
+    Raises:
+        GukbapError: the world has another size.
+    """
+    trainer = AnswerTrainer(
+        settings,
+        model=model,
+        args=_arguments(settings, model, checkpoints),
+        data_collator=collator,
+        train_dataset=list(examples),
+        callbacks=[watch],
+    )
+    # It prints every log to standard output, which belongs to machine-readable results.
+    trainer.remove_callback(PrinterCallback)
+    watch.trainer = trainer
+    world = trainer.accelerator.num_processes
+    if world != settings.train.processes:
+        raise GukbapError(
+            f"training runs in a world of {world} process(es)", expected=f"{settings.train.processes}"
+        )
+    return trainer
+
+
+def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
+    train = settings.train
+    cuda = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=train.epochs,
+        per_device_train_batch_size=train.per_device_batch_size,
+        gradient_accumulation_steps=train.gradient_accumulation,
+        optim="adamw_torch",
+        learning_rate=train.learning_rate,
+        weight_decay=train.weight_decay,
+        adam_beta1=0.9,  # LIMA
+        adam_beta2=train.adam_beta2,
+        max_grad_norm=train.max_grad_norm,
+        bf16=train.precision == "bfloat16",
+        seed=settings.seed,
+        data_seed=settings.seed,
+        save_strategy="steps",
+        save_steps=train.save_every_steps,
+        save_total_limit=2,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        eval_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=cuda,
+        use_cpu=not cuda,
+        ddp_find_unused_parameters=False,
+        **_sharding(settings, model),
+    )
+    if train.processes == 1:
+        # Several GPUs and one process would become DataParallel, which nobody asked for.
+        _ = arguments.device
+        arguments._n_gpu = min(arguments._n_gpu, 1)
+    return arguments
+
+
+def _sharding(settings: TrainSettings, model: Any) -> dict[str, Any]:
+    if settings.train.sharding == "none":
+        return {}
+    return {
+        "fsdp": "full_shard",
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "transformer_layer_cls_to_wrap": sorted(model._no_split_modules),
+            "state_dict_type": "FULL_STATE_DICT",
+            "reshard_after_forward": True,
+        },
+    }

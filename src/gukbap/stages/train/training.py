@@ -1,0 +1,197 @@
+"""Training in this process: alone, or as one of several that a launcher started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+import gukbap
+from gukbap.chat_templates import ChatTemplate, load_template
+from gukbap.config import TrainSettings
+from gukbap.errors import ConfigError, GukbapError, ModelError, StorageFullError
+from gukbap.ports import Progress
+from gukbap.schemas import Row
+from gukbap.stages.train.batches import Collator
+from gukbap.stages.train.checkpoints import newest_complete, seconds_until
+from gukbap.stages.train.encoding import EncodedRows, encode_rows
+from gukbap.stages.train.export import export_model
+from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
+from gukbap.stages.train.loss import use_answer_loss
+from gukbap.stages.train.measurements import Measurements
+from gukbap.stages.train.trainer import TrainingWatch, build_trainer, steps_per_epoch, stopping_in_order
+from gukbap.stages.train.validation import validation_losses
+
+
+def train_in_process(
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    model_folder: Path,
+    output: Path,
+    work: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """As `stages.train.train`, in this process; returns the statistics."""
+    transformers_logging.disable_progress_bar()
+    template = load_template(settings.student.chat_template)
+    tokenizer = _load(AutoTokenizer, model_folder)
+    limit = settings.student.max_length
+    training_set = encode_rows(rows, tokenizer, template, limit, "training")
+    validation_set = encode_rows(validation, tokenizer, template, limit, "validation")
+    model = _load_model(settings, model_folder)
+    collator = Collator(tokenizer.pad_token_id or 0)
+    identity = training_identity(settings, rows, validation, model_folder)
+    first = int(os.environ.get("RANK", "0")) == 0
+    if first:
+        claim_work_folder(work, identity, progress)
+
+    epoch_steps = steps_per_epoch(len(training_set.examples), settings)
+    total = epoch_steps * settings.train.epochs
+    measurements = Measurements(work / MEASUREMENTS, writes=first)
+    checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
+    done = _step_of(checkpoint)
+    if checkpoint:
+        progress.say(f"training goes on from step {done} of {total}")
+
+    def measure(step: int, epoch: float) -> None:
+        if step not in measurements:
+            device, size = trainer.args.device, settings.train.per_device_batch_size
+            losses = validation_losses(
+                trainer.model_wrapped, validation_set.examples, collator, size, device, progress
+            )
+            measurements.record(step, epoch, losses)
+            progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
+
+    with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
+        watch = TrainingWatch(bar, measure, epoch_steps, seconds_until(checkpoint))
+        trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
+        with stopping_in_order(watch, progress):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        statistics = _statistics(
+            settings, training_set, validation_set, measurements, trainer.state.log_history, watch.seconds
+        )
+        _export(trainer, tokenizer, template, settings, {**identity, "statistics": statistics}, output)
+    return statistics
+
+
+def _load(kind: Any, folder: Path, **arguments: Any) -> Any:
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **arguments)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder} cannot be loaded ({error})", expected="a model folder as transformers saves it"
+        ) from error
+
+
+def _load_model(settings: TrainSettings, folder: Path) -> Any:
+    # Always float32 weights: with bfloat16 the forward pass is autocast, while the small updates of a
+    # learning rate of 4e-6 would be lost in bfloat16 weights.
+    model = _load(AutoModelForCausalLM, folder, dtype=torch.float32)
+    positions = model.config.max_position_embeddings
+    if settings.student.max_length > positions:
+        raise ConfigError(
+            f"student.max_length is {settings.student.max_length}",
+            expected=f"at most {positions}, the positions that {settings.student.model} knows",
+        )
+    model.config.use_cache = False
+    if settings.train.freeze_embeddings:
+        model.get_input_embeddings().requires_grad_(False)
+    if settings.train.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    use_answer_loss(model)
+    return model
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+@contextmanager
+def _explained_failures(work: Path) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise GukbapError(
+            f"the GPU has too little memory for this training ({str(error).splitlines()[0]})",
+            fix="lower train.per_device_batch_size (raise gradient_accumulation), set "
+            "gradient_checkpointing, or shard with train.processes and train.sharding=fsdp",
+        ) from error
+    except (OSError, RuntimeError) as error:
+        # The libraries that write checkpoints report a full disk each in their own way.
+        if shutil.disk_usage(work).free < 1 << 26:
+            raise StorageFullError(
+                f"no space left while writing checkpoints into {work}",
+                fix="free some space and run again with --resume; it goes on from the last whole one",
+            ) from error
+        raise
+
+
+def _statistics(
+    settings: TrainSettings,
+    training_set: EncodedRows,
+    validation_set: EncodedRows,
+    measurements: Measurements,
+    log: Sequence[dict[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    steps = [
+        {key: entry[key] for key in ("step", "epoch", "loss", "learning_rate", "grad_norm") if key in entry}
+        for entry in log
+        if "loss" in entry
+    ]
+    base, tuned = measurements.first, measurements.last
+    trained = training_set.trained_tokens
+    return {
+        "rows": len(training_set.examples),
+        "dropped": training_set.dropped,
+        "tokens": training_set.tokens,
+        "trained_tokens": trained,
+        "validation_rows": len(validation_set.examples),
+        "validation_dropped": validation_set.dropped,
+        "validation_tokens": validation_set.tokens,
+        "validation_trained_tokens": validation_set.trained_tokens,
+        "steps": len(steps),
+        "base_loss": base["answer_loss"],
+        "base_full_loss": base["full_loss"],
+        "validation_loss": tuned["answer_loss"],
+        "validation_full_loss": tuned["full_loss"],
+        "history": sorted([*measurements.points, *steps], key=lambda point: point["step"]),
+        "seconds": seconds,
+        "trained_tokens_per_second": trained * settings.train.epochs / seconds,
+    }
+
+
+def _export(
+    trainer: Any,
+    tokenizer: Any,
+    template: ChatTemplate,
+    settings: TrainSettings,
+    results: dict[str, Any],
+    output: Path,
+) -> None:
+    sharded = settings.train.sharding != "none"
+    # Every process takes part in gathering shards; the first one writes.
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    if trainer.is_world_process_zero():
+        statistics = results["statistics"]
+        facts = {
+            "base_model": settings.student.model,
+            "chat_template": template.name,
+            "chat_template_sha256": template.sha256,
+            "training_sha256": results["training_sha256"],
+            "validation_sha256": results["validation_sha256"],
+            "settings": settings.model_dump(mode="json"),
+            "losses": {key: value for key, value in statistics.items() if key.endswith("_loss")},
+            "gukbap_version": gukbap.__version__,
+        }
+        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+        export_model(model, state, tokenizer, template, settings.train.precision, facts, output)
+    trainer.accelerator.wait_for_everyone()

@@ -1,0 +1,114 @@
+"""What every object store must do; each store's tests inherit this class."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gukbap.adapters.stores import HashingStore, upload_folder
+from gukbap.errors import InputError, StoreError
+from gukbap.ports import ObjectStore
+from tests.adapters.recording import RecordingProgress
+
+
+class StoreContract:
+    """Subclasses give a fixture `store`: an empty store."""
+
+    def test_it_is_an_object_store(self, store: HashingStore) -> None:
+        port: ObjectStore = store
+        assert port.list("") == []
+
+    def test_what_is_stored_comes_back_byte_for_byte(self, store: HashingStore, tmp_path: Path) -> None:
+        content = bytes(range(256)) * 5000
+        (tmp_path / "a.bin").write_bytes(content)
+        uri = store.put_file(tmp_path / "a.bin", "data/깊은 곳/a.bin")
+        store.get_file("data/깊은 곳/a.bin", tmp_path / "new" / "b.bin")
+        assert (tmp_path / "new" / "b.bin").read_bytes() == content
+        assert "://" in uri
+        assert uri.split("/")[-1] == "a.bin"
+
+    def test_an_empty_file_is_an_object(self, store: HashingStore, tmp_path: Path) -> None:
+        (tmp_path / "empty").touch()
+        store.put_file(tmp_path / "empty", "empty")
+        store.get_file("empty", tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == b""
+        assert store.exists("empty")
+
+    def test_a_second_put_replaces(self, store: HashingStore, tmp_path: Path) -> None:
+        for text in ("first", "second"):
+            (tmp_path / "f").write_text(text)
+            store.put_file(tmp_path / "f", "f")
+        store.get_file("f", tmp_path / "copy")
+        assert (tmp_path / "copy").read_text() == "second"
+        assert store.list("") == ["f"]
+
+    def test_exists_means_exactly_this_key(self, store: HashingStore, tmp_path: Path) -> None:
+        (tmp_path / "f").write_text("x")
+        store.put_file(tmp_path / "f", "runs/one/f")
+        assert store.exists("runs/one/f")
+        assert not store.exists("runs/one")
+        assert not store.exists("runs/one/f2")
+        assert not store.exists("one/f")
+
+    def test_list_is_by_prefix_and_sorted(self, store: HashingStore, tmp_path: Path) -> None:
+        (tmp_path / "f").write_text("x")
+        for key in ("b/2", "b/10", "a/1", "bb/1"):
+            store.put_file(tmp_path / "f", key)
+        assert store.list("") == ["a/1", "b/10", "b/2", "bb/1"]
+        assert store.list("b/") == ["b/10", "b/2"]
+        assert store.list("b") == ["b/10", "b/2", "bb/1"]
+        assert store.list("c") == []
+
+    def test_the_hash_is_that_of_the_bytes(self, store: HashingStore, tmp_path: Path) -> None:
+        (tmp_path / "f").write_text("국밥")
+        store.put_file(tmp_path / "f", "f")
+        assert store.sha256("f") == hashlib.sha256("국밥".encode()).hexdigest()
+        assert store.sha256("g") is None
+
+    def test_a_missing_object_is_named_and_the_target_left_alone(
+        self, store: HashingStore, tmp_path: Path
+    ) -> None:
+        target = tmp_path / "t"
+        target.write_text("old")
+        with pytest.raises(StoreError, match="no/such"):
+            store.get_file("no/such", target)
+        assert target.read_text() == "old"
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+    def test_a_missing_source_is_named(self, store: HashingStore, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="nowhere"):
+            store.put_file(tmp_path / "nowhere", "f")
+
+    @pytest.mark.parametrize("key", ["", "/f", "../f", "a/../../f", "a//b", "a/", "a\\b", "a\nb"])
+    def test_a_key_that_leaves_the_store_is_refused(
+        self, store: HashingStore, tmp_path: Path, key: str
+    ) -> None:
+        (tmp_path / "f").write_text("x")
+        with pytest.raises(StoreError, match="object key"):
+            store.put_file(tmp_path / "f", key)
+        with pytest.raises(StoreError, match="object key"):
+            store.get_file(key, tmp_path / "t")
+
+    def test_an_upload_sends_only_what_changed(self, store: HashingStore, tmp_path: Path) -> None:
+        folder = tmp_path / "run"
+        (folder / "report").mkdir(parents=True)
+        (folder / "rows.jsonl").write_text("one")
+        (folder / "report" / "report.html").write_text("two")
+        (folder / ".rows.jsonl.x7.tmp").write_text("torn by a kill")
+        (folder / ".model.q1.tmp").mkdir()
+        (folder / ".model.q1.tmp" / "weights").write_text("torn by a kill")
+        progress = RecordingProgress()
+        assert upload_folder(store, folder, "runs/r1", progress) == 2
+        assert store.list("") == ["runs/r1/report/report.html", "runs/r1/rows.jsonl"]
+        assert upload_folder(store, folder, "runs/r1/", progress) == 0
+        (folder / "rows.jsonl").write_text("three")
+        assert upload_folder(store, folder, "runs/r1", progress) == 1
+        store.get_file("runs/r1/rows.jsonl", tmp_path / "copy")
+        assert (tmp_path / "copy").read_text() == "three"
+        assert progress.moved == [2, 2, 2]
+
+    def test_an_upload_of_no_folder_is_refused(self, store: HashingStore, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no folder"):
+            upload_folder(store, tmp_path / "nowhere", "r", RecordingProgress())

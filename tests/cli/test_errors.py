@@ -1,0 +1,75 @@
+"""Wrong invocations and inputs: one clear error, the right exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def gukbap(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gukbap", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run"], "no recipe was named"),
+        (["run", "nosuch"], "there is no recipe 'nosuch'"),
+        (["run", "smoke", "--set", "train.lr=1"], "unknown key train.lr"),
+        (["run", "smoke", "--runner", "podman"], "'podman' is not one of 'inprocess', 'subprocess'"),
+        (["run", "smoke", "--run-id", "a/b"], "run id 'a/b'"),
+        (["run", "--resume", "nosuch"], "there is no run 'nosuch'"),
+        (["run", "smoke", "--set", "generate.seeds=none.jsonl"], "there is no file none.jsonl"),
+        (["run", "smoke", "--set", "generate.seeds=empty.jsonl"], "empty.jsonl holds no record"),
+        (["run", "smoke", "--set", "generate.seeds=bad.jsonl"], "bad.jsonl, line 2: not JSON"),
+        (["run", "smoke", "--set", "evaluate.pack=none.jsonl"], "none.jsonl"),
+        (["run", "smoke", "--set", "teacher.api_key_env=NO_SUCH_KEY"], "NO_SUCH_KEY, which is not set"),
+        (["dedup", "none.jsonl", "-o", "out"], "there is no file none.jsonl"),
+        (["judge", "bad.jsonl", "-o", "out"], "bad.jsonl, line 1"),
+        (["train", "empty.jsonl", "empty.jsonl", "-o", "out"], "empty.jsonl holds no record"),
+        (["score", "empty.jsonl"], "empty.jsonl holds no record"),
+        (["compile", "smoke"], "Missing option '-o'"),
+        (["nosuch"], "No such command 'nosuch'"),
+    ],
+)
+def test_a_wrong_invocation_is_one_clear_error(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "bad.jsonl").write_text('{"id": "a", "category": "math", "instruction": "1+1은?"}\n{oops\n')
+    done = gukbap(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    done = gukbap("--debug", "run", "nosuch", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The 0.5 s of --help are measured in bench/; what would break them is tested here."""
+    script = (
+        "import sys, click; from gukbap.cli import cli\n"
+        "try: cli(['--help'], standalone_mode=True)\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'kfp', 'mlflow', 'transformers', 'pydantic', 'numpy', 'openai'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip().endswith("[]")

@@ -1,0 +1,170 @@
+"""Real servers for tests, on loopback ports of this process's own, stopped and waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from minio import Minio
+from minio.error import MinioException
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError
+
+_START_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server, an admin key pair, and one that may only list and read."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    reader_access_key: str
+    reader_secret_key: str
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that are free now."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+@contextmanager
+def seaweed_s3() -> Iterator[S3Server]:
+    """SeaweedFS with its S3 gateway: master, volume server and filer in one process."""
+    program = shutil.which("weed") or str(Path(sys.executable).parent / "weed")
+    keys = S3Server("", "test-admin-id", "test-admin-secret", "test-reader-id", "test-reader-secret")
+    with tempfile.TemporaryDirectory(prefix="seaweed-") as name:
+        folder = Path(name)
+        (folder / "s3.json").write_text(json.dumps(_identities(keys)))
+        ports = free_ports(8)
+        services = ("master", "volume", "filer", "s3")
+        command = [
+            *(program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"),
+            *(f"-{service}.port={port}" for service, port in zip(services, ports[:4], strict=True)),
+            *(f"-{service}.port.grpc={port}" for service, port in zip(services, ports[4:], strict=True)),
+            *("-volume.max=20", "-master.volumeSizeLimitMB=256", "-master.telemetry=false"),
+            f"-s3.config={folder / 's3.json'}",
+        ]
+        server = replace(keys, endpoint=f"http://127.0.0.1:{ports[3]}")
+        with _process(command, folder / "server.log", folder) as process:
+            _wait_until(lambda: _stores_and_returns(server), process, folder / "server.log")
+            yield server
+
+
+def _identities(keys: S3Server) -> dict[str, object]:
+    return {
+        "identities": [
+            {
+                "name": "admin",
+                "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
+                "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            },
+            {
+                "name": "reader",
+                "credentials": [{"accessKey": keys.reader_access_key, "secretKey": keys.reader_secret_key}],
+                "actions": ["Read", "List"],
+            },
+        ]
+    }
+
+
+def _stores_and_returns(server: S3Server) -> bool:
+    """Whether a PUT and a GET go through: SeaweedFS lists buckets before it can write."""
+    client = Minio(
+        server.endpoint.removeprefix("http://"),
+        server.access_key,
+        server.secret_key,
+        secure=False,
+        http_client=PoolManager(timeout=5, retries=False),
+    )
+    try:
+        if not client.bucket_exists("readiness"):
+            client.make_bucket("readiness")
+        client.put_object("readiness", "probe", io.BytesIO(b"ready"), 5)
+        with contextlib.closing(client.get_object("readiness", "probe")) as reply:
+            return bool(reply.read() == b"ready")
+    except (MinioException, HTTPError):
+        return False
+
+
+@contextmanager
+def mlflow_server() -> Iterator[str]:
+    """`mlflow server` on a new SQLite file; gives its URI once its REST interface answers."""
+    with tempfile.TemporaryDirectory(prefix="mlflow-") as name:
+        folder = Path(name)
+        (port,) = free_ports(1)
+        uri = f"http://127.0.0.1:{port}"
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--artifacts-destination", str(folder / "artifacts")),
+        ]
+        with _process(command, folder / "server.log", folder) as process:
+            _wait_until(lambda: _answers(uri), process, folder / "server.log")
+            yield uri
+
+
+def _answers(uri: str) -> bool:
+    # /health says 200 even where every request is refused: ask the interface itself.
+    request = urllib.request.Request(
+        f"{uri}/api/2.0/mlflow/experiments/search",
+        data=b'{"max_results": 1}',
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def _process(command: list[str], log: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    # Job workers would outlive the MLflow server that starts them.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            # The whole session, at once: nothing of a test server is worth an orderly end.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not ready():
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the server is not ready:\n{log.read_text()[-3000:]}")
+        time.sleep(0.2)

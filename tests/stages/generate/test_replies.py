@@ -1,0 +1,42 @@
+"""Reading the teacher's replies."""
+
+from __future__ import annotations
+
+import pytest
+
+from gukbap.stages.generate.replies import parse_equality, parse_instruction
+
+
+@pytest.mark.parametrize(
+    ("reply", "instruction"),
+    [
+        ("  물이 왜 끓나요?\n", "물이 왜 끓나요?"),
+        ("새 지시문: 물이 왜 끓나요?", "물이 왜 끓나요?"),
+        ("**새 지시문:** 물이 왜 끓나요?", "물이 왜 끓나요?"),
+        ("새 지시문:\n물이 왜 끓나요?", "물이 왜 끓나요?"),
+        ('"물이 왜 끓나요?"', "물이 왜 끓나요?"),
+        ('"가"와 "나"', '"가"와 "나"'),
+        ("새 지시문:", ""),
+        ("물론이죠. 새 지시문: 물이 왜 끓나요?", "물론이죠. 새 지시문: 물이 왜 끓나요?"),
+    ],
+)
+def test_instruction(reply: str, instruction: str) -> None:
+    assert parse_instruction(reply) == instruction
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("같음", True),
+        (" 다름.\n", False),
+        ("판정: 다름", False),
+        ("'같음'입니다.", None),
+        ("다름입니다.", False),
+        ("다름\n조건이 늘었습니다.", False),
+        ("같음 또는 다름", None),
+        ("두 지시문은 다릅니다.", None),
+        ("", None),
+    ],
+)
+def test_equality(reply: str, verdict: bool | None) -> None:
+    assert parse_equality(reply) is verdict

@@ -1,0 +1,177 @@
+"""The whole DAG on the smoke recipe. Its teacher is scripted and its student random: what is tested
+is the pipeline, and none of its numbers is a result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RESULTS = (
+    "dataset/generated.jsonl",
+    "dataset/dropped.jsonl",
+    "dataset/deduplicated.jsonl",
+    "dataset/train.jsonl",
+    "dataset/validation.jsonl",
+    "scores.json",
+    *(
+        f"{kind}/{subject}-{strategy}.jsonl"
+        for kind in ("answers", "judgements")
+        for subject in ("base", "tuned")
+        for strategy in ("default", "1-shot", "cot-1-shot")
+    ),
+)
+
+
+def gukbap(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gukbap", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one finished in-process run called `first`."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = gukbap("run", "smoke", "--run-id", "first", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "scripted" in done.stdout.lower()
+    return folder
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in RESULTS}
+
+
+def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
+    run = finished / "runs" / "first"
+    assert all(contents(run).values())
+    for name in ("report.html", "report.md", "model_card.md", "model/model.safetensors", "run.json"):
+        assert (run / name).stat().st_size > 0
+    assert "scripted" in (run / "report.html").read_text(encoding="utf-8").lower()
+    scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    assert scores["scripted"] is True
+
+
+def test_mlflow_holds_a_parent_and_a_nested_run_for_every_step(finished: Path) -> None:
+    database = sqlite3.connect(finished / "runs" / "mlflow.sqlite3")
+    try:
+        [(parent, status)] = database.execute(
+            "select r.run_uuid, r.status from runs r join tags t on t.run_uuid = r.run_uuid "
+            "where t.key = 'gukbap.run_id' and t.value = 'first' and r.run_uuid not in "
+            "(select run_uuid from tags where key = 'mlflow.parentRunId')"
+        ).fetchall()
+        nested = database.execute(
+            "select r.status from runs r join tags t on t.run_uuid = r.run_uuid "
+            "where t.key = 'mlflow.parentRunId' and t.value = ?",
+            (parent,),
+        ).fetchall()
+        [(metrics,)] = database.execute(
+            "select count(*) from latest_metrics where run_uuid = ?", (parent,)
+        ).fetchall()
+    finally:
+        database.close()
+    assert status == "FINISHED"
+    assert nested == [("FINISHED",)] * (4 + 12 + 1)
+    assert metrics > 20
+
+
+def test_both_runners_give_the_same_files(finished: Path) -> None:
+    done = gukbap("run", "smoke", "--runner", "subprocess", "--run-id", "second", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    first, second = (contents(finished / "runs" / name) for name in ("first", "second"))
+    assert [name for name in RESULTS if first[name] != second[name]] == []
+
+
+def test_a_taken_run_id_is_refused_and_the_run_stays_as_it_was(finished: Path) -> None:
+    before = contents(finished / "runs" / "first")
+    refused = gukbap("run", "smoke", "--run-id", "first", cwd=finished)
+    assert refused.returncode == 2
+    assert "the run id 'first' is taken" in refused.stderr
+    assert "--resume first" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert contents(finished / "runs" / "first") == before
+
+
+def test_resuming_a_finished_run_does_no_step_again(finished: Path) -> None:
+    run = finished / "runs" / "first"
+    before = {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")}
+    done = gukbap("run", "--resume", "first", "--json", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("done before") == 4 + 12 + 1
+    assert json.loads(done.stdout)["run"] == "first"
+    assert {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")} == before
+
+
+@pytest.mark.parametrize("runner", ["inprocess", "subprocess"])
+def test_a_killed_run_goes_on_to_the_same_files(finished: Path, tmp_path: Path, runner: str) -> None:
+    """Kill −9 the whole process group in the middle, resume, and compare with the run never killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gukbap", "run", "smoke", "--runner", runner, "--run-id", "killed"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    run = tmp_path / "runs" / "killed"
+    deadline = time.monotonic() + 300
+    while process.poll() is None and not list(run.glob("work/train-*/checkpoints/*")):
+        assert time.monotonic() < deadline, "training never began"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (run / "scores.json").exists()
+    done = gukbap("run", "--resume", "killed", "--runner", runner, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, resumed = contents(finished / "runs" / "first"), contents(run)
+    assert [name for name in RESULTS if first[name] != resumed[name]] == []
+
+
+def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gukbap", "run", "smoke", "--run-id", "stopped"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "] train" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "go on with: gukbap run --resume stopped" in rest
+    assert "Traceback" not in rest
+
+
+def test_a_failing_step_tells_the_same_words_from_its_own_process(tmp_path: Path) -> None:
+    """The judge's server is not there: found out in a step, said once, and nothing made is lost."""
+    for runner in ("inprocess", "subprocess"):
+        failed = gukbap(
+            "run", "smoke", "--runner", runner, "--run-id", runner,
+            "--set", "judge.endpoint.model=nobody",
+            "--set", "judge.endpoint.base_url=http://127.0.0.1:9/v1",
+            "--set", "judge.endpoint.max_retries=0",
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert failed.returncode == 1, failed.stderr
+        assert "127.0.0.1:9" in failed.stderr
+        assert failed.stderr.count("error: ") == 1
+        assert "Traceback" not in failed.stderr
+        assert (tmp_path / "runs" / runner / "dataset" / "train.jsonl").stat().st_size > 0
+        assert (tmp_path / "runs" / runner / "model" / "model.safetensors").stat().st_size > 0
