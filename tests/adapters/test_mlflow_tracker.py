@@ -63,6 +63,22 @@ def test_a_run_is_found_again_and_never_made_twice(uri: str) -> None:
     assert open_run("tests", f"other-{uuid.uuid4()}", "another", uri).run_id != first.run_id
 
 
+def test_processes_that_share_a_new_sqlite_file_share_one_run(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
+    code = (
+        "import sys; from gukbap.adapters.mlflow_tracker import open_run\n"
+        "print(open_run('tests', 'one', 'one', sys.argv[1]).run_id)"
+    )
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, uri], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    opened = [child.communicate()[0].strip() for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert len(set(opened)) == 1
+    assert len(opened[0]) == 32
+
+
 def test_a_stage_is_nested_once(uri: str, run: MlflowTracker) -> None:
     child = run.child("train")
     assert run.child("train").run_id == child.run_id
@@ -252,6 +268,15 @@ def test_a_sqlite_file_that_cannot_be_made_is_one_clear_error(tmp_path: Path) ->
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="MLflow"):
         open_run("tests", "r", "r", f"sqlite:///{tmp_path / 'file' / 'x' / 'mlflow.db'}")
+
+
+def test_mlflow_that_is_not_installed_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    for uri in (f"sqlite:///{tmp_path / 'mlflow.db'}", "http://127.0.0.1:1"):
+        with pytest.raises(StoreError, match="not installed"):
+            open_run("tests", "r", "r", uri)
 
 
 def test_importing_the_tracker_does_not_import_mlflow() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gukbap.adapters.mlflow_errors import explained
+from gukbap.adapters.mlflow_sqlite import alone, sqlite_folder
 from gukbap.adapters.null_tracker import NullTracker
 from gukbap.adapters.redaction import HIDDEN, hidden, names_secret, redacted
 from gukbap.config import TrackingConfig
@@ -147,6 +148,10 @@ class MlflowTracker:
 def open_run(experiment: str, run_id: str, name: str, tracking_uri: str) -> MlflowTracker:
     """The run with the tag `gukbap.run_id` = `run_id`, made where there is none.
 
+    Processes that share a SQLite file take turns. A server has no unique tags: steps that open a new
+    run there at one moment can make two, of which later ones take the oldest; so whoever starts
+    steps in parallel opens the run before.
+
     Args:
         experiment: name of the MLflow experiment; made where it is missing.
         run_id: the pipeline run's own identity.
@@ -157,10 +162,11 @@ def open_run(experiment: str, run_id: str, name: str, tracking_uri: str) -> Mlfl
     Raises:
         StoreError: MLflow is not installed, cannot be reached, or refuses.
     """
-    client = _client(tracking_uri)
-    with explained(tracking_uri):
-        experiment_id = _experiment_id(client, experiment, tracking_uri)
-        found = _find_or_create(client, experiment_id, {RUN_TAG: run_id}, name)
+    with alone(tracking_uri):
+        client = _client(tracking_uri)
+        with explained(tracking_uri):
+            experiment_id = _experiment_id(client, experiment, tracking_uri)
+            found = _find_or_create(client, experiment_id, {RUN_TAG: run_id}, name)
     return MlflowTracker(client, tracking_uri, found, experiment_id)
 
 
@@ -202,6 +208,17 @@ def from_environment(
     return parent.child(stage) if stage else parent
 
 
+def check_server(uri: str) -> None:
+    """Ask a tracking server for something real; its /health answers even where it refuses to work.
+
+    Raises:
+        StoreError: it cannot be reached, or refuses.
+    """
+    client = _client(uri)
+    with explained(uri):
+        client.search_experiments(max_results=1)
+
+
 def _client(uri: str) -> Any:
     for variable, value in _PATIENCE.items():
         os.environ.setdefault(variable, value)
@@ -213,13 +230,7 @@ def _client(uri: str) -> Any:
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with explained(uri):
-        if folder := _sqlite_folder(uri):
-            folder.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=uri)
-
-
-def _sqlite_folder(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")).absolute().parent if uri.startswith("sqlite:///") else None
 
 
 def _experiment_id(client: Any, name: str, uri: str) -> str:
@@ -227,7 +238,7 @@ def _experiment_id(client: Any, name: str, uri: str) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        folder = _sqlite_folder(uri)
+        folder = sqlite_folder(uri)
         # Without a place, a SQLite store writes artifacts into the working directory.
         place = (folder / "mlflow-artifacts").as_uri() if folder else None
         try:
@@ -252,12 +263,7 @@ def _find_or_create(client: Any, experiment_id: str, tags: Mapping[str, str], na
     if found is not None:
         client.update_run(found, status="RUNNING")
         return found
-    made = str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
-    # Two processes may have looked at once: both keep the older run.
-    first = _find(client, experiment_id, tags) or made
-    if first != made:
-        client.delete_run(made)
-    return first
+    return str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
 
 
 def _find(client: Any, experiment_id: str, tags: Mapping[str, str]) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import openai
 
+from gukbap.adapters.redaction import redacted
 from gukbap.config import Endpoint
 from gukbap.errors import AuthenticationError, ConfigError, EndpointError
 from gukbap.ports import Completion, Sampling
@@ -56,7 +56,7 @@ class OpenAIChat:
         self._base_url, self._model, self._key = base_url, model, api_key
         self._name, self._concurrency = name or model, concurrency
         self._timeout_seconds, self._max_retries, self._use_proxy = timeout_seconds, max_retries, use_proxy
-        self._shown_url = re.sub(r"//[^/@]*@", "//", base_url)
+        self._shown_url = redacted(base_url)
         self._client: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
 
     @classmethod
@@ -114,6 +114,13 @@ class OpenAIChat:
             expected="an OpenAI-compatible chat completion with choices",
             fix="check that base_url is the server's /v1 and look at the server's log",
         )
+
+    async def list_models(self) -> list[str]:
+        """The names of the models that the server lists; errors as `complete` has them. Costs nothing."""
+        try:
+            return [model.id async for model in self._client_of_this_loop().models.list()]
+        except (openai.OpenAIError, ValueError) as error:
+            self._raise_clearly(error)
 
     async def _send(self, messages: Sequence[Message], sampling: Sampling) -> Any:
         try:

@@ -17,7 +17,7 @@ from gukbap.adapters.scripted_texts import (
 )
 from gukbap.ports import Completion, Sampling
 from gukbap.prompts import prompt
-from gukbap.schemas import Message
+from gukbap.schemas import Message, OperationName
 
 #: The script counts two characters as a token.
 CHARACTERS_PER_TOKEN = 2
@@ -69,8 +69,7 @@ class ScriptedChat:
 
 
 def _rewrite(request: str, draw: random.Random) -> str:
-    parent = request.partition("지시문: ")[2].strip()
-    operation = next(name for name in CLAUSES if prompt(f"evolve/operations/{name}") in request)
+    operation, parent = _understood(request)
     if operation == "breadth":
         rewritten = f"{_object(draw.choice(SUBJECTS))} {draw.choice(TASKS)}"
     else:
@@ -85,12 +84,22 @@ def _rewrite(request: str, draw: random.Random) -> str:
     return draw.choices([rewritten, *wrong.values()], [12, 1, 1, 1, 1, 3])[0]
 
 
+def _understood(request: str) -> tuple[OperationName, str]:
+    """The operation and the instruction of an evolving request."""
+    for name in CLAUSES:
+        operation = prompt(f"evolve/operations/{name}")
+        before, _, after = prompt("evolve/request", operation=operation, instruction="\0").partition("\0")
+        if request.startswith(before) and request.endswith(after):
+            return name, request.removeprefix(before).removesuffix(after)
+    raise ValueError("the evolving request is not the one that the prompts give")
+
+
 def _answer(instruction: str, draw: random.Random) -> str:
     words = re.findall(r"[가-힣]{2,}", instruction) or ["물음"]
-    focus = f"'{draw.choice(words)}'라는 말부터 짚어 보겠습니다."
+    focus = f"'{draw.choice(words)}', 이 말부터 짚어 보겠습니다."
     good = f"{focus} {_sentences(draw)}"
     wrong = ["죄송합니다. 그 내용에는 답변해 드릴 수 없습니다.", "...", "앞서 말한 대로 합니다.\n" * 12]
-    return draw.choices([good, *wrong], [17, 1, 1, 1])[0]
+    return draw.choices([good, *wrong], [27, 1, 1, 1])[0]
 
 
 def _sentences(draw: random.Random) -> str:

@@ -174,6 +174,7 @@ def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+        from transformers.utils import logging
     except ImportError as error:
         raise ModelError(
             f"engine 'transformers' is not installed ({error})", fix="pip install 'gukbap[train]'"
@@ -181,6 +182,8 @@ def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     automatic = "float32" if device == "cpu" else "bfloat16"
     number_format = getattr(torch, automatic if dtype == "auto" else dtype)
+    # Its bar counts tensors on a line of its own, in the middle of ours.
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=number_format, local_files_only=True)
@@ -191,6 +194,8 @@ def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
             expected="a folder with config.json, safetensors weights and a tokenizer",
             fix="check student.model, or train again where the folder is a run's own model",
         ) from error
+    finally:
+        logging.enable_progress_bar()
     model.to(device).eval()
     own_defaults = model.generation_config
     # generate() falls back to these for everything that a call leaves open.

@@ -17,6 +17,7 @@ from gukbap.config import load_recipe
 def compile(recipe: str, output: Path, overrides: tuple[str, ...]) -> None:
     """Write the Kubeflow pipeline of RECIPE as YAML, ready to upload."""
     from kfp.compiler import Compiler
+
     from pipelines.gukbap_pipeline import build_pipeline
 
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ import click
 from gukbap.cli.options import json_option, overrides_option
 from gukbap.cli.preflight import check_inputs
 from gukbap.config import Endpoint, Recipe, load_recipe
-from gukbap.errors import GukbapError
+from gukbap.errors import EndpointError, GukbapError
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -142,9 +142,17 @@ def _inputs(recipe: Recipe) -> str:
 def _endpoint(endpoint: Endpoint) -> str:
     if endpoint.base_url is None:
         return f"{endpoint.model}, served in this process"
-    from gukbap.adapters.openai_chat import check_endpoint
+    import asyncio
 
-    return check_endpoint(endpoint)
+    from gukbap.adapters.openai_chat import OpenAIChat
+
+    listed = asyncio.run(OpenAIChat.from_endpoint(endpoint).list_models())
+    if endpoint.model not in listed:
+        raise EndpointError(
+            f"{endpoint.base_url} answers, but lists no model {endpoint.model!r}",
+            fix=f"choose one of {', '.join(sorted(listed)[:20])}",
+        )
+    return f"{endpoint.base_url} answers and has {endpoint.model}"
 
 
 def _store(recipe: Recipe) -> str:

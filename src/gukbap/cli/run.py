@@ -88,12 +88,12 @@ def _folder(
 
 def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> None:
     from google.protobuf.json_format import MessageToDict
-    from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
 
     from gukbap.adapters.stores import open_store, upload_folder
     from gukbap.runners.dag import read_steps
     from gukbap.runners.inprocess import run_inprocess
     from gukbap.runners.subprocesses import run_subprocesses
+    from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
 
     store = open_store(recipe.store)
 

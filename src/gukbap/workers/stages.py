@@ -177,8 +177,10 @@ def run_report(
     scores: Path,
 ) -> Outcome:
     """Write the tables, plots and model card of a run."""
+    from gukbap.adapters.model_catalogue import load_catalogue
     from gukbap.stages.report import build_facts, report
 
+    licences = {f"bundled://{name}": entry.license for name, entry in load_catalogue().items()}
     targets = {"report.html": html, "report.md": markdown, "model_card.md": model_card, "scores.json": scores}
     with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
         records = [record for path in judgements for record in read_jsonl(path, Judgement)]
@@ -186,6 +188,7 @@ def run_report(
             recipe,
             statistics={stage: read_json(path) for stage, path in statistics.items()},
             rows=read_jsonl(rows, Row) if rows else [],
+            licences=licences,
         )
         report(facts, records, Path(folder))
         for name, target in targets.items():

@@ -80,9 +80,7 @@ class FixedChat:
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """The fixed reply of the call's kind."""
         system = messages[0].content
-        text = (
-            self._rewrite if "편집자" in system else self._verdict if "판정" in system else self._answer
-        )
+        text = self._rewrite if "편집자" in system else self._verdict if "판정" in system else self._answer
         return Completion(text, "stop", 10, 5)
 
 

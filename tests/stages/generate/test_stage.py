@@ -155,7 +155,7 @@ def test_ids_and_lineage_of_one_seed(tmp_path: Path) -> None:
 
 
 def test_nothing_kept_is_an_error_that_counts_reasons(tmp_path: Path) -> None:
-    with pytest.raises(GukbapError, match="no row was kept out of 2 .*answer_no_content 2"):
+    with pytest.raises(GukbapError, match=r"no row was kept out of 2 .*answer_no_content 2"):
         _run(tmp_path, settings(), FixedChat(NEW, answer="..."), ONE_SEED)
 
 

@@ -19,6 +19,7 @@ from gukbap.stages.generate.korean_signs import (
     asks_for_something,
     foreign_words,
     has_content,
+    lacks_material,
     likeness,
     loops,
     opens_like_answer,
@@ -40,7 +41,7 @@ _LABELS = re.compile(
     r"|given prompt|rewritten prompt|created prompt",
     re.IGNORECASE,
 )
-_LABELLED_LINE = re.compile(r"^\W*(지시문|방법|판정|보기)\s*\d*\W*:", re.MULTILINE)
+_LABELLED_LINE = re.compile(r"^\W*(지시문|할 일|판정)\s*\d*\W*:", re.MULTILINE)
 
 
 def instruction_flaw(
@@ -74,6 +75,8 @@ def instruction_flaw(
         return "instruction_copy"
     if opens_like_answer(text) or not asks_for_something(text):
         return "instruction_answers"
+    if lacks_material(text, parent):
+        return "instruction_lacks_material"
     return None
 
 

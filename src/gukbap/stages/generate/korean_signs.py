@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-from gukbap.korean import is_hangul
+#: Longer than what two Korean texts share by chance.
+PASSAGE_LETTERS = 12
 
 _CODE_BLOCK = re.compile(r"```.*?(```|$)", re.DOTALL)
+#: Ten or more characters in quotation marks are material, not the asker's own words.
+_QUOTATION = re.compile(r"\"[^\"\n]{10,}\"|“[^”]{10,}”")
 _SENTENCE_END = re.compile(r"(?<=[.!?。?!])[\"'”’」)\]]*\s+|\n+")
 _CLOSING = "\"'”’」)]}*~ .!…:"
 
-#: Endings that only someone who asks for something uses.
+#: How a sentence ends that asks for something (after closing signs are taken off).
 _REQUEST = re.compile(
-    r"(주세요|주십시오|주시겠어요|주시겠습니까|주실래요|주시기 바랍니다|주시면 됩니다|주시면 좋겠습니다"
-    r"|주기 바랍니다"
-    r"|(?:[해어아여려져혀와워줘내써봐]|들려|알려) ?줘요?|주라|달라"
-    r"|[하오]시오|십시오|으시오|부탁드립니다|부탁해요?|부탁합니다"
-    r"|할까요?|까요|나요|가요|[습입]니까|[느으]?냐|무엇일까|얼마일까)$"
+    r"(주세요|주십시오|주시겠어요|주시겠습니까|주실래요|주시기 바랍니다|주기 바랍니다"
+    r"|주시면 (?:됩니다|좋겠습니다)"
+    r"|[가-힣] ?줘요?|주라|달라|[하오으]시오|십시오|부탁(?:드립니다|드려요|해요?|합니다)"
+    r"|까요|나요|가요|래요|[습입]니까|[느으]?냐|무엇일까|얼마일까"
+    r"|[가-힣]세요|마세요|해라|하라|[써봐내]라|[가-힣] ?봐요?|보자|써|싶습니다|싶어요"
+    r"|좋겠습니다|좋겠어요|바랍니다|필요합니다|필요해요)$"
 )
-#: Endings that advice in an answer has too; they count only at the end of a text.
-_SOFT_REQUEST = re.compile(
-    r"([가-힣]세요|해라|하라|[써봐내]라|[가-힣] ?봐|보자|해|써|싶습니다|싶어요|좋겠습니다"
-    r"|좋겠어요|바랍니다)$"
+#: A sentence that sets a condition belongs to the request before it.
+_CONDITION = re.compile(
+    r"^(단|다만|조건|가정|참고로)[,은는:\s]"
+    r"|야 (합니다|해요|한다|함)$|(이내|이상|이하|제외|금지|말 것|할 것|쓸 것)$"
 )
+_STATEMENT = re.compile(r"(다|요|죠|음|함|됨)$")
 _ANSWER_OPENING = re.compile(
     r"^\W*(네[,.!\s]|예,|물론|알겠습니다|좋습니다[.,!]|좋아요[.,!]|다음은|아래는|여기|정답은|답은|결론적으로"
     r"|안녕하세요|안녕하십니까|감사합니다|답\s*:|답변\s*:|정답\s*:|풀이\s*:)"
@@ -52,18 +58,44 @@ _FOREIGN_RUN = re.compile(r"[\u0400-\u04ff\u0600-\u06ff\u0e00-\u0e7f\u3040-\u30f
 
 
 def asks_for_something(text: str) -> bool:
-    """Whether a text makes a request or puts a question to its reader.
+    """Whether a text makes a request or puts a question to its reader, and says no more than that.
 
-    A clear request may stand in any sentence outside of code (material may follow it); an ending
-    that advice shares must be the last.
+    Material may follow the request on a new line, in quotation marks or in a code block, and so may
+    conditions ("단, …", "… 야 합니다."). A plain statement behind the request is what small models
+    write when they begin to answer.
     """
-    sentences = _sentences(_CODE_BLOCK.sub("\n", text))
-    if any(sentence.rstrip(_CLOSING).endswith("?") for sentence in sentences):
+    asked = False
+    for line in _QUOTATION.sub('""', _CODE_BLOCK.sub("\n", text)).splitlines():
+        sentences = _sentences(line)
+        asking = [number for number, sentence in enumerate(sentences) if _asks(sentence)]
+        if asking:
+            asked = True
+            if any(_states(sentence) for sentence in sentences[asking[-1] + 1 :]):
+                return False
+    return asked
+
+
+def _asks(sentence: str) -> bool:
+    if sentence.rstrip("\"'”’」)]} ").endswith("?"):
         return True
-    bare = [sentence.rstrip(_CLOSING) for sentence in sentences]
-    if any(_REQUEST.search(sentence) for sentence in bare):
-        return True
-    return bool(bare) and _SOFT_REQUEST.search(bare[-1]) is not None
+    before_list = sentence.partition(":")[0]
+    return any(_REQUEST.search(part.rstrip(_CLOSING)) for part in (sentence, before_list))
+
+
+def _states(sentence: str) -> bool:
+    bare = sentence.rstrip(_CLOSING)
+    material = sentence[0] in "\"'“‘「(<[-*" or ":" in sentence or sentence[-1] in "\"'”’」"
+    return not material and not _CONDITION.search(bare) and _STATEMENT.search(bare) is not None
+
+
+def lacks_material(text: str, parent: str) -> bool:
+    """Whether a text points to material ("아래", "다음 글") that only its parent holds."""
+    points = re.search(r"아래|다음 (?:글|문장|표|코드|대화|낱말|자료|시|편지|기사)", text) is not None
+    return points and _holds_material(parent) and not _holds_material(text)
+
+
+def _holds_material(text: str) -> bool:
+    return "\n" in text.strip() or ":" in text or _QUOTATION.search(text) is not None
 
 
 def opens_like_answer(text: str) -> bool:
@@ -118,25 +150,25 @@ def foreign_words(text: str, *known: str) -> bool:
 
 def likeness(one: str, other: str) -> float:
     """Jaccard similarity of two texts' character trigrams, spaces and signs aside; 0–1."""
-    first, second = _trigrams(one), _trigrams(other)
+    first, second = _windows(_bare(one), 3), _windows(_bare(other), 3)
     if not first or not second:
         return float(_bare(one) == _bare(other))
     return len(first & second) / len(first | second)
 
 
-def shares_passage(text: str, source: str, allowed: str, length: int = 14) -> bool:
-    """Whether `length` letters in a row of a source stand in a text, and not in an allowed text."""
-    bare, wanted, fine = _bare(text), _bare(source), _bare(allowed)
-    passages = {wanted[i : i + length] for i in range(len(wanted) - length + 1)}
-    return any(
-        bare[i : i + length] in passages and bare[i : i + length] not in fine
-        for i in range(len(bare) - length + 1)
-    )
+def shares_passage(text: str, source: str, allowed: str) -> bool:
+    """Whether 12 letters in a row of a source stand in a text, and not in an allowed text."""
+    passages = _windows(_bare(text), PASSAGE_LETTERS) & _passages(source)
+    return bool(passages - _windows(_bare(allowed), PASSAGE_LETTERS))
 
 
-def hangul_letters(text: str) -> int:
-    """How many Hangul letters a text holds."""
-    return sum(map(is_hangul, text))
+@cache
+def _passages(source: str) -> frozenset[str]:
+    return _windows(_bare(source), PASSAGE_LETTERS)
+
+
+def _windows(text: str, length: int) -> frozenset[str]:
+    return frozenset(text[i : i + length] for i in range(len(text) - length + 1))
 
 
 def _sentences(text: str) -> list[str]:
@@ -145,8 +177,3 @@ def _sentences(text: str) -> list[str]:
 
 def _bare(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
-
-
-def _trigrams(text: str) -> set[str]:
-    bare = _bare(text)
-    return {bare[i : i + 3] for i in range(len(bare) - 2)}

@@ -7,7 +7,8 @@ import re
 #: The label that the evolving prompt ends with; a model may or may not repeat it.
 _LABEL = re.compile(r"^\s*\**새 지시문\s*\**\s*:\s*\**\s*")
 _QUOTES = {'"': '"', "“": "”", "「": "」"}
-_VERDICT = re.compile(r"^\W*(?:판정\W*)?(같음|다름)(?:입니다)?\W*$")
+EQUAL_WORD, DIFFERENT_WORD = "같음", "다름"
+_VERDICT = re.compile(rf"^\W*(?:판정\W*)?({EQUAL_WORD}|{DIFFERENT_WORD})(?:입니다)?\W*$")
 
 
 def parse_instruction(reply: str) -> str:
@@ -30,4 +31,4 @@ def parse_equality(reply: str) -> bool | None:
     """
     first_line = reply.strip().partition("\n")[0]
     verdict = _VERDICT.match(first_line)
-    return verdict[1] == "같음" if verdict else None
+    return verdict[1] == EQUAL_WORD if verdict else None

@@ -105,7 +105,9 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     if settings.train.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if settings.train.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # transformers gives the method a new name on the way to version 6.
+        enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
     use_answer_loss(model)
     return model
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from gukbap.errors import GukbapError
 from gukbap.ports import Progress
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.encoding import Example
@@ -23,6 +25,9 @@ def validation_losses(
     """Mean cross-entropy in nats a token: `answer_loss` and `full_loss`.
 
     Every process measures all examples, so that the number does not depend on how many there are.
+
+    Raises:
+        GukbapError: a loss is no number.
     """
     sums: dict[str, float] = {"answer_sum": 0.0, "answer_count": 0.0, "full_sum": 0.0, "full_count": 0.0}
     training = model.training
@@ -38,7 +43,14 @@ def validation_losses(
                 sums[key] += float(found[key])
             bar.advance(len(batch))
     model.train(training)
-    return {
+    losses = {
         "answer_loss": sums["answer_sum"] / sums["answer_count"],
         "full_loss": sums["full_sum"] / sums["full_count"],
     }
+    if not all(math.isfinite(loss) for loss in losses.values()):
+        raise GukbapError(
+            f"the validation loss is {losses['answer_loss']}",
+            expected="a finite loss",
+            fix="look at the base model; if training spoilt it, lower train.learning_rate",
+        )
+    return losses

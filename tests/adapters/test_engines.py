@@ -1,0 +1,112 @@
+"""Which engine a recipe opens, and a server's chat model as a student (over a scripted one)."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gukbap.adapters.engines import open_engine
+from gukbap.adapters.model_references import resolve_model
+from gukbap.adapters.openai_generator import OpenAIGenerator
+from gukbap.adapters.progress import SilentProgress
+from gukbap.adapters.transformers_engine import TransformersEngine
+from gukbap.config import EvaluateConfig, InferConfig, InferSettings, StudentConfig
+from gukbap.errors import ConfigError, EndpointError, ModelError
+from gukbap.ports import Completion, GenerationSettings, Sampling
+from gukbap.schemas import Message
+
+SETTINGS = GenerationSettings(max_new_tokens=16, stop=("[INST]",), seed=4)
+
+
+class ScriptedChat:
+    """A chat model that answers with the question; the later the question, the sooner."""
+
+    name = "scripted"
+    concurrency = 2
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.samplings: list[Sampling] = []
+        self.under_way = self.most_under_way = 0
+        self._fails = fails
+
+    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        if self._fails:
+            raise EndpointError("the server is gone")
+        self.samplings.append(sampling)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0.01 / len(self.samplings))
+        self.under_way -= 1
+        return Completion(messages[-1].content, "length", 3, 2)
+
+
+def infer_settings(subject: Any = "base", **infer: Any) -> InferSettings:
+    return InferSettings(
+        seed=4,
+        student=StudentConfig(
+            model="random://mistral-tiny?seed=7", chat_template="mistral-v0.2", max_length=256
+        ),
+        infer=InferConfig(max_new_tokens=4, **infer),
+        evaluate=EvaluateConfig(),
+        subject=subject,
+        strategy="default",
+    )
+
+
+def asked(*questions: str) -> list[list[Message]]:
+    return [[Message(role="user", content=question)] for question in questions]
+
+
+def test_replies_keep_their_order_and_calls_are_bounded() -> None:
+    chat = ScriptedChat()
+    generator = OpenAIGenerator(chat, "student@1")
+    replies = generator.generate(asked("가", "나", "다", "라", "마"), SETTINGS)
+    assert [reply.text for reply in replies] == ["가", "나", "다", "라", "마"]
+    assert chat.most_under_way == generator.batch_size == 2
+    assert set(chat.samplings) == {Sampling(temperature=0, top_p=1, max_tokens=16, seed=4)}
+    assert generator.name == "student@1"
+
+
+def test_stop_string_in_a_servers_reply_ends_the_answer() -> None:
+    cut, whole = OpenAIGenerator(ScriptedChat(), "s").generate(asked("앞 [INST] 뒤", "앞뒤"), SETTINGS)
+    assert (cut.text, cut.finish_reason) == ("앞", "stop")
+    assert (whole.text, whole.finish_reason) == ("앞뒤", "length")
+
+
+def test_servers_failure_is_the_one_clear_error() -> None:
+    with pytest.raises(EndpointError, match="the server is gone"):
+        OpenAIGenerator(ScriptedChat(fails=True), "s").generate(asked("가", "나", "다"), SETTINGS)
+
+
+def test_recipe_opens_the_transformers_engine_as_it_says() -> None:
+    folder = resolve_model("random://mistral-tiny?seed=7", SilentProgress())
+    engine = open_engine(infer_settings(batch_size=3), folder, "tiny@1")
+    assert isinstance(engine, TransformersEngine)
+    assert (engine.name, engine.batch_size) == ("tiny@1", 3)
+    assert engine.generate(asked("질문"), SETTINGS)[0].completion_tokens > 0
+    engine.close()
+
+
+def test_recipe_opens_a_server_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = infer_settings(
+        engine="openai", base_url="http://127.0.0.1:9/v1", api_key_env="STUDENT_KEY", batch_size=5
+    )
+    monkeypatch.delenv("STUDENT_KEY", raising=False)
+    with pytest.raises(ConfigError, match="STUDENT_KEY"):
+        open_engine(settings, tmp_path, "student@1")
+    monkeypatch.setenv("STUDENT_KEY", "secret")
+    engine = open_engine(settings, tmp_path, "student@1")
+    assert isinstance(engine, OpenAIGenerator)
+    assert (engine.name, engine.batch_size) == ("student@1", 5)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")
+def test_missing_vllm_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="'vllm' is not installed") as caught:
+        open_engine(infer_settings(engine="vllm"), tmp_path, "student@1")
+    assert "gukbap[vllm]" in str(caught.value)

@@ -1,0 +1,217 @@
+"""OpenAIChat against a real HTTP server on loopback that plays one reply after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from gukbap.adapters.openai_chat import OpenAIChat
+from gukbap.config import Endpoint
+from gukbap.errors import AuthenticationError, ConfigError, EndpointError
+from gukbap.ports import Completion, Sampling
+from gukbap.schemas import Message
+
+KEY = "sk-very-secret-1234567890"
+MESSAGES = [Message(role="user", content="안녕하세요?")]
+SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_tokens=7, seed=11)
+OK = {
+    "id": "1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "반갑습니다."}}
+    ],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8},
+}
+Reply = tuple[int, Mapping[str, str], Any]
+
+
+class _Server(ThreadingHTTPServer):
+    """Gives the replies in turn, the last one for ever, and keeps the requests."""
+
+    replies: list[Reply]
+    requests: list[tuple[str, dict[str, str], dict[str, Any]]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        replies = self.server.replies
+        status, headers, content = replies.pop(0) if len(replies) > 1 else replies[0]
+        payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(content, str) else "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""
+
+
+@contextmanager
+def _serving(*replies: Reply) -> Iterator[_Server]:
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.replies, server.requests = list(replies), []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _chat(server: _Server, *, max_retries: int = 2, api_key: str | None = KEY) -> OpenAIChat:
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    return OpenAIChat(url, "some/model", api_key=api_key, max_retries=max_retries, timeout_seconds=5)
+
+
+def _complete(chat: OpenAIChat) -> Completion:
+    return asyncio.run(chat.complete(MESSAGES, SAMPLING))
+
+
+def _error(status: int, message: str, **headers: str) -> Reply:
+    return status, headers, {"error": {"message": message}}
+
+
+def test_sends_the_conversation_and_reads_the_reply() -> None:
+    with _serving((200, {}, OK)) as server:
+        completion = _complete(_chat(server))
+    assert completion == Completion("반갑습니다.", "stop", 5, 3)
+    path, headers, body = server.requests[0]
+    assert path == "/v1/chat/completions"
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert body == {
+        "model": "some/model",
+        "messages": [{"role": "user", "content": "안녕하세요?"}],
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "max_tokens": 7,
+        "seed": 11,
+    }
+
+
+def test_one_model_serves_several_event_loops() -> None:
+    with _serving((200, {}, OK)) as server:
+        chat = _chat(server)
+        assert _complete(chat) == _complete(chat)
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_cut_reply_says_so(reason: str) -> None:
+    choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": None}}
+    with _serving((200, {}, {**OK, "choices": [choice], "usage": None})) as server:
+        assert _complete(_chat(server)) == Completion("", "length", 0, 0)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_not_tried_again(status: int) -> None:
+    with _serving(_error(status, f"Incorrect API key provided: {KEY}")) as server:
+        with pytest.raises(AuthenticationError, match=f"refuses the key \\({status}"):
+            _complete(_chat(server))
+        assert len(server.requests) == 1
+
+
+def test_an_unknown_model_is_named_and_not_tried_again() -> None:
+    with _serving(_error(404, "no such model")) as server:
+        with pytest.raises(EndpointError, match="has no model 'some/model'"):
+            _complete(_chat(server))
+        assert len(server.requests) == 1
+
+
+def test_a_full_server_is_asked_again_when_it_says() -> None:
+    busy = (429, {"Retry-After": "1"}, {"error": {"message": "slow down"}})
+    with _serving(busy, (200, {}, OK)) as server:
+        assert _complete(_chat(server)).text == "반갑습니다."
+        assert len(server.requests) == 2
+
+
+def test_failing_servers_are_asked_again() -> None:
+    with _serving(_error(500, "oops"), _error(503, "oops"), (200, {}, OK)) as server:
+        assert _complete(_chat(server)).text == "반갑습니다."
+        assert len(server.requests) == 3
+
+
+def test_a_server_that_keeps_failing_is_given_up() -> None:
+    with _serving(_error(500, "out of memory")) as server:
+        with pytest.raises(EndpointError, match=r"500: .*out of memory"):
+            _complete(_chat(server, max_retries=1))
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("content", [{"error": {"message": "upstream failed"}}, "<html>hello</html>"])
+def test_a_success_without_a_choice_is_asked_again(content: Any) -> None:
+    with _serving((200, {}, content), (200, {}, OK)) as server:
+        assert _complete(_chat(server)).text == "반갑습니다."
+    with (
+        _serving((200, {}, content)) as server,
+        pytest.raises(EndpointError, match="holds no choice"),
+    ):
+        _complete(_chat(server, max_retries=1))
+
+
+def test_a_dead_port_is_named_with_the_next_step() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(EndpointError, match="cannot be reached") as caught:
+        _complete(OpenAIChat(url, "m", max_retries=1, timeout_seconds=2))
+    assert url in str(caught.value)
+    assert "start the server" in str(caught.value)
+
+
+def test_the_key_stays_out_of_errors_reprs_and_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for status in (400, 401, 404, 500):
+        with _serving(_error(status, f"bad key {KEY}")) as server:
+            chat = _chat(server, max_retries=0)
+            with pytest.raises(EndpointError) as caught:
+                _complete(chat)
+            assert "***" in str(caught.value)
+            assert KEY not in str(caught.value)
+            assert KEY not in repr(chat)
+            # A traceback shows no cause that could hold the server's words.
+            assert caught.value.__suppress_context__
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("gukbap")]
+    assert not any(KEY in line for line in ours)
+
+
+def test_the_password_of_a_url_is_not_shown() -> None:
+    chat = OpenAIChat("http://user:hidden-password@127.0.0.1:9/v1", "m")
+    assert "hidden-password" not in repr(chat)
+
+
+def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not-for-this-server")
+    monkeypatch.setenv("SOME_KEY", f" {KEY}\n")
+    with _serving((200, {}, OK)) as server:
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        for variable in ("SOME_KEY", None):
+            endpoint = Endpoint(model="m", base_url=url, api_key_env=variable, max_retries=0)
+            _complete(OpenAIChat.from_endpoint(endpoint))
+    sent = [headers["authorization"] for _, headers, _ in server.requests]
+    assert sent == [f"Bearer {KEY}", "Bearer no-key"]
+
+
+def test_a_missing_key_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    endpoint = Endpoint(model="m", base_url="http://127.0.0.1:9/v1", api_key_env="SOME_KEY")
+    with pytest.raises(ConfigError, match="SOME_KEY"):
+        OpenAIChat.from_endpoint(endpoint)
