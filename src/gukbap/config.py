@@ -222,7 +222,7 @@ class JudgeConfig(Section):
         3,
         ge=1,
         le=10,
-        description="how often a reply without a score is asked again before it stays unscored",
+        description="calls at most for one judgement; without a score after them it stays unscored",
     )
     max_answer_chars: int = Field(
         20000, ge=100, description="an answer is shown to the judge up to here; a cut is marked"

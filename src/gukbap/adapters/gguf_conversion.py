@@ -49,7 +49,8 @@ def _convert(gguf: Path, folder: Path) -> None:
             str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    except (ValueError, OSError, KeyError, RuntimeError) as error:
+    # A damaged file shows in many ways: struct.error, IndexError, KeyError, ValueError …
+    except Exception as error:
         raise ModelError(
             f"{gguf} cannot be read as a model ({error})", expected="a GGUF file that transformers supports"
         ) from error

@@ -94,6 +94,8 @@ class VllmEngine:
         prompts = [encode_prompt(self._tokenizer, self._template, messages) for messages in conversations]
         replies = [Completion("", "length", len(prompt), 0) for prompt in prompts]
         asked = [index for index, prompt in enumerate(prompts) if len(prompt) < self._max_length]
+        if not asked:
+            return replies
         end_id = end_token_id(self._tokenizer, self._template)
         sampling = [
             SamplingParams(
@@ -106,7 +108,9 @@ class VllmEngine:
             )
             for index in asked
         ]
-        outputs = self._engine.generate([{"prompt_token_ids": prompts[index]} for index in asked], sampling)
+        outputs = self._engine.generate(
+            [{"prompt_token_ids": prompts[index]} for index in asked], sampling, use_tqdm=False
+        )
         for index, output in zip(asked, outputs, strict=True):
             answer = output.outputs[0]
             reason = answer.finish_reason
