@@ -51,8 +51,8 @@ def test_breadth_leaves_the_parent() -> None:
 def test_verdicts_are_mostly_different() -> None:
     request = prompt("eliminate/request", parent=PARENT, instruction="다른 일을 해 주세요.")
     verdicts = [_reply(prompt("eliminate/system"), request, seed=seed).text for seed in range(200)]
-    assert verdicts.count("다름") + verdicts.count("다름.") > 140
-    assert "같음" in verdicts
+    assert sum("다름" in verdict for verdict in verdicts) > 140
+    assert any("같음" in verdict for verdict in verdicts)
 
 
 def test_judgements_have_scores_of_many_kinds_and_lack_some() -> None:

@@ -62,7 +62,7 @@ class ScriptedChat:
         if system == prompt("evolve/system"):
             return _rewrite(request, draw)
         if system == prompt("eliminate/system"):
-            return draw.choices(["다름", "다름.", "같음", "글쎄요."], [12, 6, 1, 1])[0]
+            return _comparison(draw)
         if "점수" in system:
             return _judgement(draw)
         return _answer(request, draw)
@@ -105,6 +105,12 @@ def _answer(instruction: str, draw: random.Random) -> str:
 def _sentences(draw: random.Random) -> str:
     middles = draw.sample(ANSWER_MIDDLES, draw.randint(2, 4))
     return " ".join([draw.choice(ANSWER_OPENINGS), *middles, draw.choice(ANSWER_ENDINGS)])
+
+
+def _comparison(draw: random.Random) -> str:
+    equal = prompt("eliminate/reply", added="없음", verdict="같음")
+    different = prompt("eliminate/reply", added="새 조건", verdict="다름")
+    return draw.choices([different, equal, "글쎄요."], [18, 1, 1])[0]
 
 
 def _judgement(draw: random.Random) -> str:

@@ -27,12 +27,13 @@ def test_instruction(reply: str, instruction: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
+        ("더한 것: 없음\n판정: 같음", True),
+        ("더한 것: 이름의 뜻\n판정: 다름", False),
+        ("더한 것: 이름의 뜻\n**판정: 다름.**", False),
         ("같음", True),
-        (" 다름.\n", False),
-        ("판정: 다름", False),
-        ("'같음'입니다.", None),
-        ("다름입니다.", False),
-        ("다름\n조건이 늘었습니다.", False),
+        (" 다름입니다.\n", False),
+        ("더한 것: 이름의 뜻", None),
+        ("판정: 같음\n판정: 다름", None),
         ("같음 또는 다름", None),
         ("두 지시문은 다릅니다.", None),
         ("", None),

@@ -14,8 +14,10 @@ from gukbap.stages.generate.replies import DIFFERENT_WORD, EQUAL_WORD
 #: The operations that the evolving prompt shows at work. More examples gave no higher yield with a
 #: 1.5B teacher and doubled the prompt.
 EXAMPLES: tuple[OperationName, ...] = ("breadth", "deepen", "constraints")
-#: The verdict is one word.
-EQUALITY_MAX_TOKENS = 16
+#: The pairs that the equality prompt shows, and their verdicts.
+EQUALITY_EXAMPLES = {"reworded": EQUAL_WORD, "concrete": DIFFERENT_WORD, "extended": DIFFERENT_WORD}
+#: A few words and the verdict.
+EQUALITY_MAX_TOKENS = 64
 
 
 def evolve_messages(operation: OperationName, instruction: str) -> list[Message]:
@@ -53,9 +55,10 @@ def answer_messages(instruction: str) -> list[Message]:
 
 
 def equality_messages(parent: str, instruction: str) -> list[Message]:
-    """Ask whether an instruction asks for the same as its parent, after an example of either verdict.
+    """Ask whether an instruction asks for the same as its parent, after three worked examples.
 
-    Without examples a small teacher calls everything equal.
+    The reply names what was added before it gives the verdict: asked for the verdict alone, a small
+    teacher calls everything equal.
     """
     return [*_equality_opening(), _equality_request(parent, instruction)]
 
@@ -63,9 +66,12 @@ def equality_messages(parent: str, instruction: str) -> list[Message]:
 @cache
 def _equality_opening() -> tuple[Message, ...]:
     messages = [Message(role="system", content=prompt("eliminate/system"))]
-    for name, verdict in (("equal", EQUAL_WORD), ("different", DIFFERENT_WORD)):
-        before, after = (prompt(f"eliminate/examples/{name}-{side}") for side in ("before", "after"))
-        messages += [_equality_request(before, after), Message(role="assistant", content=verdict)]
+    for name, verdict in EQUALITY_EXAMPLES.items():
+        before, after, added = (
+            prompt(f"eliminate/examples/{name}-{part}") for part in ("before", "after", "added")
+        )
+        reply = prompt("eliminate/reply", added=added, verdict=verdict)
+        messages += [_equality_request(before, after), Message(role="assistant", content=reply)]
     return tuple(messages)
 
 

@@ -30,7 +30,7 @@ _CONDITION = re.compile(
 )
 _STATEMENT = re.compile(r"(다|요|죠|음|함|됨)$")
 _ANSWER_OPENING = re.compile(
-    r"^\W*(네[,.!\s]|예,|물론|알겠습니다|좋습니다[.,!]|좋아요[.,!]|다음은|아래는|여기|정답은|답은|결론적으로"
+    r"^\W*(네[,.!\s]|예,|물론|알겠습니다|좋습니다[.,!]|좋아요[.,!]|정답은|답은|결론적으로"
     r"|안녕하세요|안녕하십니까|감사합니다|답\s*:|답변\s*:|정답\s*:|풀이\s*:)"
 )
 _ANSWER_LABEL = re.compile(r"^\W*(답|답변|정답|풀이|해답|해설|예시 답안|모범 답안)\W*:", re.MULTILINE)
@@ -84,7 +84,8 @@ def _asks(sentence: str) -> bool:
 
 def _states(sentence: str) -> bool:
     bare = sentence.rstrip(_CLOSING)
-    material = sentence[0] in "\"'“‘「(<[-*" or ":" in sentence or sentence[-1] in "\"'”’」"
+    quoted = sentence[0] in "\"'“‘「" and sentence[-1] in "\"'”’」"
+    material = quoted or sentence[0] in "(<[-*" or ":" in sentence
     return not material and not _CONDITION.search(bare) and _STATEMENT.search(bare) is not None
 
 

@@ -8,7 +8,7 @@ import re
 _LABEL = re.compile(r"^\s*\**새 지시문\s*\**\s*:\s*\**\s*")
 _QUOTES = {'"': '"', "“": "”", "「": "」"}
 EQUAL_WORD, DIFFERENT_WORD = "같음", "다름"
-_VERDICT = re.compile(rf"^\W*(?:판정\W*)?({EQUAL_WORD}|{DIFFERENT_WORD})(?:입니다)?\W*$")
+_VERDICT = re.compile(rf"^(?:판정\s*:\s*)?[\W_]*({EQUAL_WORD}|{DIFFERENT_WORD})(?:입니다)?[\W_]*$")
 
 
 def parse_instruction(reply: str) -> str:
@@ -25,10 +25,10 @@ def parse_instruction(reply: str) -> str:
 
 
 def parse_equality(reply: str) -> bool | None:
-    """Whether a verdict says that two instructions are equal; None where it says neither.
+    """Whether a verdict says that two instructions are equal; None where it says neither, or both.
 
-    The verdict is the first line; small models add a reason below it.
+    The asked form is a line with what was added and a line with the verdict ("판정: 다름").
     """
-    first_line = reply.strip().partition("\n")[0]
-    verdict = _VERDICT.match(first_line)
-    return verdict[1] == EQUAL_WORD if verdict else None
+    lines = [line.strip().replace("*", "") for line in reply.splitlines()]
+    verdicts = {verdict[1] for line in lines if (verdict := _VERDICT.match(line))}
+    return verdicts == {EQUAL_WORD} if len(verdicts) == 1 else None

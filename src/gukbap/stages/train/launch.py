@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from gukbap.config import TrainSettings, settings_text
-from gukbap.errors import GukbapError
+from gukbap.errors import GukbapError, StageFailed
 from gukbap.files import read_json, write_json, write_jsonl
 from gukbap.ports import Progress
 from gukbap.schemas import Row
@@ -47,7 +50,9 @@ def train_in_processes(
     _run(command)
     if (job / ERROR).exists():
         values = read_json(job / ERROR)
-        raise GukbapError(values["problem"], expected=values["expected"], fix=values["fix"])
+        error = StageFailed(values["problem"], expected=values["expected"], fix=values["fix"])
+        error.exit_code = int(values["exit_code"])
+        raise error
     if not (job / RESULT).exists():
         raise GukbapError(
             f"training in {settings.train.processes} processes failed",
@@ -94,14 +99,36 @@ def _write_job(
 
 
 def _run(command: Sequence[str]) -> None:
-    """Run the launcher; an interruption reaches the processes, which save a checkpoint."""
+    """Run the launcher; an interruption reaches each process once, and they save a checkpoint."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    # Standard output belongs to results; what the processes print goes to standard error.
-    with subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno()) as launcher:
+    with (
+        _terminating_as_interrupt(),
+        # A session of its own: a terminal's Ctrl-C would reach the processes twice, from the terminal
+        # and from the launcher. Standard output belongs to results.
+        subprocess.Popen(
+            command, env=environment, stdout=sys.stderr.fileno(), start_new_session=True
+        ) as launcher,
+    ):
         try:
             launcher.wait()
         except BaseException:
-            # A terminal's Ctrl-C has reached the processes already, a caller's has not.
             launcher.send_signal(signal.SIGTERM)
             launcher.wait()
             raise
+
+
+@contextmanager
+def _terminating_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM be heard as KeyboardInterrupt, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -68,6 +68,15 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]
         """Training time so far, validation left out."""
         return self._before + time.monotonic() - self._start
 
+    def _somebody_stops(self) -> bool:
+        """Whether a signal reached any process; all must stop after the same step."""
+        assert self.trainer is not None
+        accelerator = self.trainer.accelerator
+        if accelerator.num_processes > 1:
+            flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
+            self.stop_requested = bool(accelerator.reduce(flag, "sum"))
+        return self.stop_requested
+
     def _measure_at(self, step: int, epoch: float) -> None:
         began = time.monotonic()
         self._measure(step, epoch)
@@ -83,7 +92,7 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the step; where a signal came, save and stop."""
         self._bar.advance(1)
-        if self.stop_requested:
+        if self._somebody_stops():
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:

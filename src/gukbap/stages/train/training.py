@@ -41,6 +41,7 @@ def train_in_process(
 ) -> dict[str, Any]:
     """As `stages.train.train`, in this process; returns the statistics."""
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     template = load_template(settings.student.chat_template)
     tokenizer = _load(AutoTokenizer, model_folder)
     limit = settings.student.max_length
@@ -75,9 +76,12 @@ def train_in_process(
         trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        statistics = _statistics(
-            settings, training_set, validation_set, measurements, trainer.state.log_history, watch.seconds
-        )
+        statistics = {
+            **_statistics(training_set, validation_set, measurements, trainer.state.log_history),
+            "processes": trainer.accelerator.num_processes,
+            "seconds": watch.seconds,
+            "trained_tokens_per_second": training_set.trained_tokens * settings.train.epochs / watch.seconds,
+        }
         _export(trainer, tokenizer, template, settings, {**identity, "statistics": statistics}, output)
     return statistics
 
@@ -137,12 +141,10 @@ def _explained_failures(work: Path) -> Iterator[None]:
 
 
 def _statistics(
-    settings: TrainSettings,
     training_set: EncodedRows,
     validation_set: EncodedRows,
     measurements: Measurements,
     log: Sequence[dict[str, Any]],
-    seconds: float,
 ) -> dict[str, Any]:
     steps = [
         {key: entry[key] for key in ("step", "epoch", "loss", "learning_rate", "grad_norm") if key in entry}
@@ -150,12 +152,11 @@ def _statistics(
         if "loss" in entry
     ]
     base, tuned = measurements.first, measurements.last
-    trained = training_set.trained_tokens
     return {
         "rows": len(training_set.examples),
         "dropped": training_set.dropped,
         "tokens": training_set.tokens,
-        "trained_tokens": trained,
+        "trained_tokens": training_set.trained_tokens,
         "validation_rows": len(validation_set.examples),
         "validation_dropped": validation_set.dropped,
         "validation_tokens": validation_set.tokens,
@@ -166,8 +167,6 @@ def _statistics(
         "validation_loss": tuned["answer_loss"],
         "validation_full_loss": tuned["full_loss"],
         "history": sorted([*measurements.points, *steps], key=lambda point: point["step"]),
-        "seconds": seconds,
-        "trained_tokens_per_second": trained * settings.train.epochs / seconds,
     }
 
 
