@@ -80,7 +80,7 @@ class GenerateConfig(Section):
         1 / 6,
         ge=0,
         le=1,
-        description="share of in-breadth evolution; the rest is shared by five in-depth ones (1/6: all alike)",
+        description="share of in-breadth evolution; five in-depth operations share the rest (1/6: all alike)",
     )
     answer_seeds: bool = Field(True, description="answer the seeds themselves too")
     max_rows: int | None = Field(None, ge=1, description="stop when so many rows are kept")

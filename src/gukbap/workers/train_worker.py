@@ -32,7 +32,8 @@ def main(folder: str) -> int:
             open_progress(quiet=not first or bool(os.environ.get("GUKBAP_QUIET"))),
         )
     except GukbapError as error:
-        write_json(job / ERROR, {"problem": error.problem, "expected": error.expected, "fix": error.fix})
+        words = {"problem": error.problem, "expected": error.expected, "fix": error.fix}
+        write_json(job / ERROR, {**words, "exit_code": error.exit_code})
         return error.exit_code
     if first:
         write_json(job / RESULT, statistics)

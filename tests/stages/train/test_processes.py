@@ -1,0 +1,78 @@
+"""Training in two real processes (gloo on the CPU)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gukbap.adapters.progress import SilentProgress
+from gukbap.errors import GukbapError
+from gukbap.stages.train import TrainResult, train
+from gukbap.stages.train.checkpoints import newest_complete
+from tests.stages.train.examples import rows, settings, weights
+
+
+def run(base: Path, folder: Path, epochs: int = 2, **chosen: Any) -> TrainResult:
+    """Eight rows make a step, however they are spread over processes and micro-batches."""
+    there = settings(epochs=epochs, **chosen)
+    return train(there, rows(12), rows(3), base, folder / "model", folder / "work", SilentProgress())
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUKBAP_QUIET", "1")
+
+
+def test_two_processes_train_as_one_does(base: Path, tmp_path: Path) -> None:
+    one = run(base, tmp_path / "one", gradient_accumulation=2)
+    two = run(base, tmp_path / "two", gradient_accumulation=1, processes=2)
+    assert one.statistics["processes"] == 1 and two.statistics["processes"] == 2
+    assert two.statistics["validation_loss"] == pytest.approx(one.statistics["validation_loss"], rel=1e-5)
+    left, right = weights(one.model), weights(two.model)
+    assert left.keys() == right.keys()
+    assert all(torch.allclose(left[name], right[name], atol=1e-5) for name in left)
+
+
+def test_a_processs_error_arrives_in_its_own_words(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(GukbapError, match="no training row is left") as raised:
+        run(base, tmp_path, max_length=32, processes=2)
+    assert raised.value.exit_code == 2
+
+
+def test_fsdp_without_gpus_is_refused(base: Path, tmp_path: Path) -> None:
+    if torch.cuda.device_count():
+        pytest.skip("this machine has GPUs")
+    with pytest.raises(GukbapError, match="this machine has no GPU"):
+        run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+_INTERRUPTED = """
+import sys
+from pathlib import Path
+from typing import Any
+from tests.stages.train.test_processes import run
+try:
+    run(Path(sys.argv[1]), Path(sys.argv[2]), epochs=100, gradient_accumulation=1, processes=2)
+except KeyboardInterrupt:
+    sys.exit(77)
+"""
+
+
+def test_an_interruption_stops_all_processes_with_a_checkpoint(base: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _INTERRUPTED, str(base), str(tmp_path)]
+    checkpoints = tmp_path / "work" / "checkpoints"
+    with subprocess.Popen(command, env=os.environ) as process:
+        while process.poll() is None and not list(checkpoints.glob("checkpoint-*")):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 77
+    assert newest_complete(checkpoints, SilentProgress()) is not None
+    assert not (tmp_path / "model").exists()
