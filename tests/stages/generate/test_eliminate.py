@@ -103,6 +103,7 @@ def test_an_instruction_must_keep_the_material_that_it_points_to() -> None:
     kept = parent.replace("찾아 주세요.", "찾아 주세요. 고친 까닭도 두 문장으로 설명해 주세요.")
     assert _instruction(lost, parent=parent, category="coding") == "instruction_lacks_material"
     assert _instruction(kept, parent=parent, category="coding") is None
+    assert _instruction(lost, parent=parent, category="coding", operation="breadth") is None
 
 
 def test_long_instruction_is_dropped() -> None:

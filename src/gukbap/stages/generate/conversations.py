@@ -14,6 +14,8 @@ from gukbap.stages.generate.replies import DIFFERENT_WORD, EQUAL_WORD
 #: The operations that the evolving prompt shows at work. More examples gave no higher yield with a
 #: 1.5B teacher and doubled the prompt.
 EXAMPLES: tuple[OperationName, ...] = ("breadth", "deepen", "constraints")
+#: Answers with fewer tokens than this are asked for in three sentences.
+BRIEF_BELOW_TOKENS = 512
 #: The pairs that the equality prompt shows, and their verdicts.
 EQUALITY_EXAMPLES = {"reworded": EQUAL_WORD, "concrete": DIFFERENT_WORD, "extended": DIFFERENT_WORD}
 #: A few words and the verdict.
@@ -46,12 +48,33 @@ def evolve_texts(operation: OperationName) -> list[str]:
     return [message.content for message in messages]
 
 
-def answer_messages(instruction: str) -> list[Message]:
-    """Ask for the answer to an instruction."""
-    return [
-        Message(role="system", content=prompt("answer/system")),
-        Message(role="user", content=instruction),
-    ]
+def answer_messages(instruction: str, max_tokens: int) -> list[Message]:
+    """Ask for the answer to an instruction.
+
+    With little room the teacher is asked for three sentences and shown such an answer, since what
+    the limit cuts is dropped.
+    """
+    opening = _brief_opening() if max_tokens < BRIEF_BELOW_TOKENS else _answer_opening()
+    return [*opening, Message(role="user", content=instruction)]
+
+
+@cache
+def _answer_opening() -> tuple[Message, ...]:
+    return (Message(role="system", content=prompt("answer/system")),)
+
+
+@cache
+def _brief_opening() -> tuple[Message, ...]:
+    return (
+        Message(role="system", content=prompt("answer/brief")),
+        Message(role="user", content=prompt("answer/examples/brief-question")),
+        Message(role="assistant", content=prompt("answer/examples/brief-answer")),
+    )
+
+
+def answer_texts() -> list[str]:
+    """Every fixed text that an answering call may show the teacher."""
+    return [message.content for message in (*_answer_opening(), *_brief_opening())]
 
 
 def equality_messages(parent: str, instruction: str) -> list[Message]:

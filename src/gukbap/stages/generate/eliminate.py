@@ -12,9 +12,8 @@ import re
 from gukbap.config import GenerateConfig
 from gukbap.korean import eojeol_count, hangul_share
 from gukbap.ports import Completion
-from gukbap.prompts import prompt
 from gukbap.schemas import OperationName
-from gukbap.stages.generate.conversations import evolve_texts
+from gukbap.stages.generate.conversations import answer_texts, evolve_texts
 from gukbap.stages.generate.korean_signs import (
     asks_for_something,
     foreign_words,
@@ -75,7 +74,7 @@ def instruction_flaw(
         return "instruction_copy"
     if opens_like_answer(text) or not asks_for_something(text):
         return "instruction_answers"
-    if lacks_material(text, parent):
+    if operation != "breadth" and lacks_material(text, parent):
         return "instruction_lacks_material"
     return None
 
@@ -126,5 +125,5 @@ def _leaks(text: str, known: str, operation: OperationName | None) -> bool:
     for pattern in (_LABELS, _LABELLED_LINE):
         if pattern.search(text) and not pattern.search(known):
             return True
-    sources = [prompt("answer/system")] + (evolve_texts(operation) if operation else [])
+    sources = answer_texts() + (evolve_texts(operation) if operation else [])
     return any(shares_passage(text, source, known) for source in sources)

@@ -183,7 +183,7 @@ class Evolver:
 
     async def _answer(self, candidate: Candidate) -> Candidate:
         key, reply = await self._calls.complete(
-            answer_messages(candidate.instruction),
+            answer_messages(candidate.instruction, self._config.answer_max_tokens),
             answer_sampling(self._config, call_seed(self._seed, candidate.id, candidate.round, "answer")),
             f"answer {candidate.id}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 
 #: Longer than what two Korean texts share by chance.
@@ -90,13 +91,12 @@ def _states(sentence: str) -> bool:
 
 
 def lacks_material(text: str, parent: str) -> bool:
-    """Whether a text points to material ("아래", "다음 글") that only its parent holds."""
-    points = re.search(r"아래|다음 (?:글|문장|표|코드|대화|낱말|자료|시|편지|기사)", text) is not None
-    return points and _holds_material(parent) and not _holds_material(text)
+    """Whether the material that a parent brings along (a passage, a table, code, a list) is gone."""
+    return _holds_material(parent) and not _holds_material(text)
 
 
 def _holds_material(text: str) -> bool:
-    return "\n" in text.strip() or ":" in text or _QUOTATION.search(text) is not None
+    return "\n" in text.strip() or ": " in text or _QUOTATION.search(text) is not None
 
 
 def opens_like_answer(text: str) -> bool:
@@ -123,17 +123,13 @@ def has_content(text: str) -> bool:
 
 
 def loops(text: str) -> bool:
-    """Whether a text goes round in circles.
+    """Whether a text goes round in circles: outside of code, 16 letters in a row come four times.
 
-    Said of a text whose 12-character windows (letters and digits alone) are mostly repeats, or
-    that says one line of 8 or more characters four times.
+    A short text that is one phrase over and over (fewer than half of its windows differ) counts too.
     """
-    bare = [character for character in text if character.isalnum()]
-    windows = ["".join(bare[i : i + 12]) for i in range(len(bare) - 11)]
-    if len(windows) >= 40 and len(set(windows)) < 0.6 * len(windows):
-        return True
-    lines = [line.strip() for line in text.splitlines() if len(line.strip()) >= 8 and has_content(line)]
-    return any(lines.count(line) >= 4 for line in set(lines))
+    bare = _bare(_CODE_BLOCK.sub(" ", text))
+    windows = Counter(bare[i : i + 16] for i in range(len(bare) - 15))
+    return max(windows.values(), default=0) >= 4 or 2 * len(windows) < windows.total()
 
 
 def foreign_words(text: str, *known: str) -> bool:

@@ -187,7 +187,7 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         num_train_epochs=train.epochs,
         per_device_train_batch_size=train.per_device_batch_size,
         gradient_accumulation_steps=train.gradient_accumulation,
-        # One pass over the weights: 2.1 s became 0.3 s a step for 100 million parameters on two cores.
+        # One pass over the weights: 0.6 instead of 4.7 s for 100 million on two shared CPU cores.
         optim="adamw_torch_fused",
         learning_rate=train.learning_rate,
         weight_decay=train.weight_decay,
