@@ -20,7 +20,7 @@ from gukbap.chat_templates import (
 from gukbap.errors import ConfigError, InputError
 from gukbap.schemas import Message, Role
 
-NAMES = ("mistral-v0.2", "chatml", "gemma")
+NAMES = ("mistral-v0.2", "chatml", "gemma", "gemma-base")
 
 
 def messages(*pairs: tuple[Role, str]) -> list[Message]:
@@ -42,6 +42,8 @@ GOLDEN = {
     "<|im_start|>assistant\n",
     "gemma": "<s><start_of_turn>user\n짧게 답하세요.\n\n안녕?<end_of_turn>\n<start_of_turn>model\n"
     "네, 안녕하세요.<end_of_turn>\n<start_of_turn>user\n잘 지내?<end_of_turn>\n<start_of_turn>model\n",
+    "gemma-base": "<s><start_of_turn>user\n짧게 답하세요.\n\n안녕?<end_of_turn>\n<start_of_turn>model\n"
+    "네, 안녕하세요.<eos>\n<start_of_turn>user\n잘 지내?<end_of_turn>\n<start_of_turn>model\n",
 }
 
 
@@ -168,5 +170,5 @@ def test_a_tokenizer_without_the_templates_tokens_is_refused() -> None:
 
 
 def test_an_unknown_template_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"one of mistral-v0\.2, chatml, gemma"):
+    with pytest.raises(ConfigError, match=r"one of mistral-v0\.2, chatml, gemma, gemma-base"):
         load_template("alpaca")

@@ -133,7 +133,7 @@ class StudentConfig(Section):
         pattern=MODEL_REFERENCE,
         description="bundled://NAME, hf://org/name@revision, file://PATH, s3://bucket/key or random://NAME?seed=N",
     )
-    chat_template: Literal["mistral-v0.2", "chatml", "gemma"] = Field(
+    chat_template: Literal["mistral-v0.2", "chatml", "gemma", "gemma-base"] = Field(
         description="pinned template of the package"
     )
     max_length: int = Field(8192, ge=32, description="tokens of prompt and answer together (card: 8192)")

@@ -132,7 +132,7 @@ def test_rubrics_begin_alike_so_that_a_server_caches_them() -> None:
     shared = next(i for i, (a, b) in enumerate(zip(single, multi, strict=False)) if a != b)
     assert shared > 0.75 * len(single)
     for rubric in (single, multi):
-        assert rubric.endswith("평가: <까닭 한두 문장>\n점수: <숫자>")
+        assert rubric.endswith("평가: <까닭 한 문장>\n점수: <숫자>")
 
 
 @pytest.mark.parametrize(

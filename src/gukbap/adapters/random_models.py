@@ -11,7 +11,7 @@ from gukbap.files import atomic_folder
 from gukbap.ports import Progress
 
 #: Part of the folder's name: raise it when the same seed gives other weights or another tokenizer.
-VERSION = 1
+VERSION = 2
 SPECIAL_TOKENS = (
     "<unk>",
     "<s>",
@@ -21,6 +21,7 @@ SPECIAL_TOKENS = (
     "<|im_end|>",
     "<start_of_turn>",
     "<end_of_turn>",
+    "<eos>",
 )
 
 

@@ -53,6 +53,7 @@ _TRAITS: Mapping[str, _Traits] = {
     "mistral-v0.2": _Traits(True, True, "</s>", ("</s>",)),
     "chatml": _Traits(False, False, "<|im_end|>", ("<|im_start|>", "<|im_end|>")),
     "gemma": _Traits(True, True, "<end_of_turn>", ("<start_of_turn>", "<end_of_turn>")),
+    "gemma-base": _Traits(True, True, "<eos>", ("<start_of_turn>", "<end_of_turn>", "<eos>")),
 }
 
 
