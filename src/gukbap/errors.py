@@ -60,7 +60,7 @@ class StorageFullError(GukbapError):
     """No space is left on the device; what was written before stays whole."""
 
 
-class StageFailed(GukbapError):
+class StageFailedError(GukbapError):
     """A stage that ran in another process failed; carries its words and exit code."""
 
 

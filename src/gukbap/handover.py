@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gukbap.errors import GukbapError, StageFailed
+from gukbap.errors import GukbapError, StageFailedError
 from gukbap.files import read_json, write_json
 
 WORK_DIR = "GUKBAP_WORK_DIR"
@@ -39,14 +39,14 @@ def leave_error(error: GukbapError, work: Path) -> None:
     write_json(_error_file(work), values)
 
 
-def take_error(work: Path) -> StageFailed | None:
+def take_error(work: Path) -> StageFailedError | None:
     """The error that a step left, with its words and exit code; it is taken away."""
     file = _error_file(work)
     if not file.exists():
         return None
     values = read_json(file)
     file.unlink()
-    error = StageFailed(values["problem"], expected=values["expected"], fix=values["fix"])
+    error = StageFailedError(values["problem"], expected=values["expected"], fix=values["fix"])
     error.exit_code = int(values["exit_code"])
     return error
 

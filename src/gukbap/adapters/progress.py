@@ -19,7 +19,13 @@ class TerminalBar:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=total, initial=done, desc=label, file=stream, dynamic_ncols=True, leave=True, mininterval=0.2
+            total=total,
+            initial=done,
+            desc=label,
+            file=stream,
+            dynamic_ncols=True,
+            leave=True,
+            mininterval=0.2,
         )
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:

@@ -58,7 +58,10 @@ def _read_step(spec: Mapping[str, Any], key: str, task: Mapping[str, Any]) -> St
             name: value["runtimeValue"]["constant"] for name, value in inputs.get("parameters", {}).items()
         },
         inputs={
-            name: (value["taskOutputArtifact"]["producerTask"], value["taskOutputArtifact"]["outputArtifactKey"])
+            name: (
+                value["taskOutputArtifact"]["producerTask"],
+                value["taskOutputArtifact"]["outputArtifactKey"],
+            )
             for name, value in inputs.get("artifacts", {}).items()
         },
         outputs={

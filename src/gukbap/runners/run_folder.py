@@ -114,7 +114,7 @@ class RunFolder:
         known = _PLACES.get((step, output))
         if known:
             return self.path / known
-        stage, _, variant = step.partition("-")
+        _, _, variant = step.partition("-")
         if variant and output in ("answers", "judgements"):
             return self.path / output / f"{variant}.jsonl"
         if output == "statistics":

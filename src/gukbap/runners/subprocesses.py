@@ -11,7 +11,7 @@ from io import TextIOBase
 from pathlib import Path
 from typing import IO, Any
 
-from gukbap.errors import StageFailed
+from gukbap.errors import StageFailedError
 from gukbap.handover import LINE_PREFIX, take_error
 from gukbap.ports import Progress
 from gukbap.runners.dag import Step
@@ -24,7 +24,7 @@ def run_subprocesses(pipeline: Any, steps: Sequence[Step], folder: RunFolder, pr
     Steps that ended before run again, but each goes on from its journal, so no call is sent twice.
 
     Raises:
-        StageFailed: a step failed; carries the step's own words where it left them.
+        StageFailedError: a step failed; carries the step's own words where it left them.
     """
     from kfp import local
 
@@ -43,7 +43,7 @@ def run_subprocesses(pipeline: Any, steps: Sequence[Step], folder: RunFolder, pr
             pipeline()
     except RuntimeError as error:
         raise (
-            take_error(folder.work) or StageFailed(str(error), fix=f"read the end of {log_file}")
+            take_error(folder.work) or StageFailedError(str(error), fix=f"read the end of {log_file}")
         ) from error
     finally:
         _collect(root, steps, folder)

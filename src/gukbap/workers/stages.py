@@ -21,7 +21,15 @@ from gukbap.config import (
     SplitSettings,
     TrainSettings,
 )
-from gukbap.files import folder_fingerprint, read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
+from gukbap.files import (
+    folder_fingerprint,
+    read_json,
+    read_jsonl,
+    sha256_file,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 from gukbap.schemas import Answer, Judgement, Record, Row
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors

@@ -26,8 +26,8 @@ def evolve_messages(operation: OperationName, instruction: str) -> list[Message]
     """Ask for a rewritten instruction, after worked examples of three operations.
 
     Without examples in the form of turns a small teacher answers the instruction or repeats the
-    prompt. System message and examples are the same in all calls and come first, so that a server's
-    prompt cache helps.
+    prompt; without a word on what will change it repeats the instruction. System message and examples
+    are the same in all calls and come first, so that a server's prompt cache helps.
     """
     return [*_evolve_opening(), _evolve_request(operation, instruction)]
 

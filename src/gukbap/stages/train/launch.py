@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from gukbap.config import TrainSettings, settings_text
-from gukbap.errors import GukbapError, StageFailed
+from gukbap.errors import GukbapError, StageFailedError
 from gukbap.files import read_json, write_json, write_jsonl
 from gukbap.ports import Progress
 from gukbap.schemas import Row
@@ -50,7 +50,7 @@ def train_in_processes(
     _run(command)
     if (job / ERROR).exists():
         values = read_json(job / ERROR)
-        error = StageFailed(values["problem"], expected=values["expected"], fix=values["fix"])
+        error = StageFailedError(values["problem"], expected=values["expected"], fix=values["fix"])
         error.exit_code = int(values["exit_code"])
         raise error
     if not (job / RESULT).exists():
