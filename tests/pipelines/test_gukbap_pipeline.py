@@ -25,9 +25,11 @@ def spec(recipe: str, *overrides: str) -> dict[str, Any]:
 @pytest.mark.parametrize("recipe", sorted(builtin_recipes()))
 def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
-    Compiler().compile(build_pipeline(load_recipe(recipe)), str(file))
+    checked = load_recipe(recipe)
+    Compiler().compile(build_pipeline(checked), str(file))
     loaded = kfp_components.load_component_from_file(str(file))
-    assert len(loaded.pipeline_spec.root.dag.tasks) == 4 + 2 * 6 + 1
+    evaluations = len(checked.infer.subjects) * len(checked.infer.strategies)
+    assert len(loaded.pipeline_spec.root.dag.tasks) == 4 + 2 * evaluations + 1
 
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
