@@ -90,11 +90,11 @@ def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
 def test_the_hash_follows_every_value_and_nothing_else() -> None:
     recipe = load_recipe("local")
     assert recipe.hash == load_recipe("local").hash == Recipe.model_validate_json(settings_text(recipe)).hash
-    assert recipe.hash != load_recipe("local", ["train.epochs=3"]).hash
+    assert recipe.hash != load_recipe("local", ["train.epochs=7"]).hash
 
 
 def test_stage_settings_hold_only_what_the_stage_depends_on() -> None:
-    local, other = load_recipe("local"), load_recipe("local", ["train.epochs=3", "judge.max_tokens=64"])
+    local, other = load_recipe("local"), load_recipe("local", ["train.epochs=7", "judge.max_tokens=64"])
     assert settings_text(local.generate_settings()) == settings_text(other.generate_settings())
     assert settings_text(local.infer_settings("base", "1-shot")) == settings_text(
         other.infer_settings("base", "1-shot")

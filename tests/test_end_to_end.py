@@ -13,6 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+
+from gukbap.adapters.stores import open_store
+from gukbap.config import StoreConfig
+from tests.servers import mlflow_server, seaweed_s3
 
 RESULTS = (
     "dataset/generated.jsonl",
@@ -173,5 +178,46 @@ def test_a_failing_step_tells_the_same_words_from_its_own_process(tmp_path: Path
         assert "127.0.0.1:9" in failed.stderr
         assert failed.stderr.count("error: ") == 1
         assert "Traceback" not in failed.stderr
-        assert (tmp_path / "runs" / runner / "dataset" / "train.jsonl").stat().st_size > 0
-        assert (tmp_path / "runs" / runner / "model" / "model.safetensors").stat().st_size > 0
+        # kfp.local may judge the base before it trains; what came before the failure is there.
+        kept = list((tmp_path / "runs" / runner / "answers").glob("base-*.jsonl"))
+        assert kept
+        assert all(path.stat().st_size > 0 for path in kept)
+
+
+@pytest.mark.s3
+@pytest.mark.mlflow
+def test_artifacts_go_to_a_real_s3_server_and_metrics_to_a_real_mlflow_server(tmp_path: Path) -> None:
+    with seaweed_s3() as s3, mlflow_server() as tracking:
+        done = gukbap(
+            "run", "smoke", "--run-id", "stored",
+            "--set", "store.url=s3://gukbap/runs",
+            "--set", f"store.endpoint_url={s3.endpoint}",
+            "--set", "infer.strategies=[default]",
+            cwd=tmp_path,
+            MINIO_ACCESS_KEY=s3.access_key,
+            MINIO_SECRET_KEY=s3.secret_key,
+            MLFLOW_TRACKING_URI=tracking,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        config = StoreConfig(url="s3://gukbap/runs", endpoint_url=s3.endpoint)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+            patch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+            store = open_store(config)
+            assert store is not None
+            stored = store.list("stored/")
+            store.get_file("stored/scores.json", tmp_path / "scores.json")
+        client = MlflowClient(tracking)
+        [experiment] = client.search_experiments(filter_string="name = 'gukbap'")
+        runs = client.search_runs([experiment.experiment_id])
+        params = "".join(str(run.data.params) + str(run.data.tags) for run in runs)
+    run = tmp_path / "runs" / "stored"
+    assert {"stored/model/model.safetensors", "stored/dataset/train.jsonl", "stored/report.html"} <= set(
+        stored
+    )
+    assert (tmp_path / "scores.json").read_bytes() == (run / "scores.json").read_bytes()
+    assert len(runs) == 1 + 4 + 4 + 1
+    texts = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
+    for secret in (s3.access_key, s3.secret_key):
+        assert secret not in params + done.stderr + done.stdout
+        assert not any(secret.encode() in text for text in texts)
