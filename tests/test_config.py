@@ -4,15 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gukbap.config import (
-    GenerateSettings,
-    InferSettings,
-    Recipe,
-    builtin_recipes,
-    load_recipe,
-    settings_text,
-)
+from gukbap.config import GenerateSettings, InferSettings, Recipe, settings_text
 from gukbap.errors import ConfigError, InputError
+from gukbap.recipes import builtin_recipes, load_recipe
 
 
 def test_every_builtin_recipe_is_valid_and_named_after_its_file() -> None:

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from gukbap.adapters.stores import open_store
 from gukbap.config import StoreConfig
+from tests.command import gukbap
 from tests.servers import mlflow_server, seaweed_s3
 
 RESULTS = (
@@ -33,18 +34,6 @@ RESULTS = (
         for strategy in ("default", "1-shot", "cot-1-shot")
     ),
 )
-
-
-def gukbap(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gukbap", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from kfp import components as kfp_components
 from kfp.compiler import Compiler
 
 from components import images
-from gukbap.config import builtin_recipes, load_recipe
+from gukbap.recipes import builtin_recipes, load_recipe
 from gukbap.runners.dag import read_steps
 from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gukbap.cli.options import overrides_option, recipe_argument
-from gukbap.config import load_recipe
+from gukbap.recipes import load_recipe
 
 
 @click.command()

@@ -8,7 +8,8 @@ import click
 import yaml
 
 from gukbap.cli.options import overrides_option, recipe_argument
-from gukbap.config import Recipe, builtin_recipes, load_recipe
+from gukbap.config import Recipe
+from gukbap.recipes import builtin_recipes, load_recipe
 
 
 @click.group()

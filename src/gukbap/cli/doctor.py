@@ -18,8 +18,9 @@ import click
 
 from gukbap.cli.options import json_option, overrides_option
 from gukbap.cli.preflight import check_inputs
-from gukbap.config import Endpoint, Recipe, load_recipe
+from gukbap.config import Endpoint, Recipe
 from gukbap.errors import EndpointError, GukbapError
+from gukbap.recipes import load_recipe
 
 Status = Literal["ok", "warning", "problem"]
 

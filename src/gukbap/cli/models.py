@@ -40,7 +40,7 @@ def list_models(as_json: bool) -> None:
 def fetch(recipe: str, overrides: tuple[str, ...]) -> None:
     """Fetch every model that RECIPE runs on this machine, so that a run needs no network."""
     from gukbap.adapters.model_references import resolve_gguf, resolve_model
-    from gukbap.config import load_recipe
+    from gukbap.recipes import load_recipe
 
     checked = load_recipe(recipe, overrides)
     progress = open_progress()

@@ -15,11 +15,12 @@ import click
 from gukbap.adapters.progress import open_progress
 from gukbap.cli.options import json_option, overrides_option, runs_option
 from gukbap.cli.preflight import check_inputs
-from gukbap.config import Recipe, load_recipe
+from gukbap.config import Recipe
 from gukbap.errors import UsageError
 from gukbap.files import read_json
 from gukbap.handover import EXPERIMENT, TRACKING_URI
 from gukbap.ports import Progress
+from gukbap.recipes import load_recipe
 from gukbap.runners.environment import stage_environment
 from gukbap.runners.run_folder import RunFolder
 
@@ -120,21 +121,15 @@ def _tracked(folder: RunFolder, recipe: Recipe) -> Iterator[dict[str, str]]:
         yield {}
         return
     from gukbap.adapters.mlflow_tracker import open_run
+    from gukbap.workers.context import closing_run
 
     uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri or default_tracking_uri(folder.path.parent)
     tracker = open_run(recipe.tracking.experiment, folder.id, folder.id, uri)
     tracker.params(recipe.model_dump(mode="json"))
     tracker.tags({"gukbap.recipe_hash": recipe.hash, "gukbap.scripted": str(recipe.scripted).lower()})
-    try:
+    with closing_run(tracker):
         yield {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
         _log_results(tracker, folder)
-    except KeyboardInterrupt:
-        tracker.finish("KILLED")
-        raise
-    except BaseException:
-        tracker.finish("FAILED")
-        raise
-    tracker.finish("FINISHED")
 
 
 def default_tracking_uri(runs: Path) -> str:

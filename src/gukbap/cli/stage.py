@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from gukbap.cli.options import overrides_option
-from gukbap.config import Recipe, load_recipe
+from gukbap.config import Recipe
 from gukbap.errors import InputError
 from gukbap.handover import WORK_DIR
+from gukbap.recipes import load_recipe
 from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
 
 recipe_option = click.option(

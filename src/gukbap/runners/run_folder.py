@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from gukbap import __version__
-from gukbap.config import Recipe, check_recipe
+from gukbap.config import Recipe
 from gukbap.errors import RunExistsError, UsageError
 from gukbap.files import read_json, write_json
+from gukbap.recipes import check_recipe
 
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 

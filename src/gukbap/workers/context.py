@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from gukbap.adapters.progress import open_progress
 from gukbap.config import Section
@@ -17,6 +17,10 @@ from gukbap.errors import GukbapError
 from gukbap.files import Journal, canonical_json, sha256_text
 from gukbap.handover import QUIET, WORK_DIR, leave_error
 from gukbap.ports import Progress
+
+if TYPE_CHECKING:
+    from gukbap.adapters.mlflow_tracker import MlflowTracker
+    from gukbap.adapters.null_tracker import NullTracker
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
@@ -91,8 +95,15 @@ def tracked(stage: str, settings: Section) -> Iterator[Callable[[Outcome], None]
             step = int(values.pop("step"))
             tracker.metrics({f"history.{key}": value for key, value in values.items()}, step=step)
 
-    try:
+    with closing_run(tracker):
         yield log
+
+
+@contextmanager
+def closing_run(tracker: MlflowTracker | NullTracker) -> Iterator[None]:
+    """Close a tracker's run as finished, failed or killed, whichever the block was."""
+    try:
+        yield
     except KeyboardInterrupt:
         tracker.finish("KILLED")
         raise

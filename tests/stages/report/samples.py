@@ -6,7 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from gukbap.config import Recipe, load_recipe
+from gukbap.config import Recipe
+from gukbap.recipes import load_recipe
 from gukbap.schemas import (
     CATEGORIES,
     STRATEGIES,
