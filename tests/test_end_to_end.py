@@ -167,8 +167,8 @@ def test_a_failing_step_tells_the_same_words_from_its_own_process(tmp_path: Path
         assert "127.0.0.1:9" in failed.stderr
         assert failed.stderr.count("error: ") == 1
         assert "Traceback" not in failed.stderr
-        # kfp.local may judge the base before it trains; what came before the failure is there.
-        kept = list((tmp_path / "runs" / runner / "answers").glob("base-*.jsonl"))
+        # kfp.local has its own order of steps; whose answers were judged first is kept.
+        kept = list((tmp_path / "runs" / runner / "answers").glob("*.jsonl"))
         assert kept
         assert all(path.stat().st_size > 0 for path in kept)
 
