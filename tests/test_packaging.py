@@ -91,7 +91,7 @@ def test_an_installed_wheel_finds_its_recipes(wheel: Path, tmp_path: Path) -> No
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     code = (
-        "import gukbap; from gukbap.config import builtin_recipes, load_recipe; "
+        "import gukbap; from gukbap.recipes import builtin_recipes, load_recipe; "
         "print(gukbap.__file__, load_recipe('smoke').name, *builtin_recipes().values(), sep='\\n')"
     )
     # -I would drop PYTHONPATH; -S keeps the editable checkout's path hooks out, so site-packages are named.
