@@ -40,7 +40,7 @@ def build_pipeline(recipe: Recipe) -> Any:
             validation_rows=parts.outputs["validation"],
         )
         _name(trained, "train", recipe)
-        _with_gpus(trained, recipe, recipe.cluster.train_gpus, recipe.cluster.train_memory)
+        _with_gpus(trained, recipe, recipe.cluster.train.gpus, recipe.cluster.train.memory)
 
         judged = {}
         for subject in recipe.infer.subjects:
@@ -49,7 +49,7 @@ def build_pipeline(recipe: Recipe) -> Any:
                 model = {"tuned": trained.outputs["model"]} if subject == "tuned" else {}
                 answered = infer(settings=settings_text(recipe.infer_settings(subject, strategy)), **model)
                 _name(answered, f"infer-{step}", recipe, recipe.infer.api_key_env)
-                _with_gpus(answered, recipe, recipe.cluster.infer_gpus, recipe.cluster.infer_memory)
+                _with_gpus(answered, recipe, recipe.cluster.infer.gpus, recipe.cluster.infer.memory)
                 verdict = judge(
                     settings=settings_text(recipe.judge_settings()), answers=answered.outputs["answers"]
                 )
@@ -72,7 +72,7 @@ def build_pipeline(recipe: Recipe) -> Any:
 
 def _name(task: dsl.PipelineTask, name: str, recipe: Recipe, key_variable: str | None = None) -> None:
     task.set_display_name(name)
-    task.set_memory_limit(recipe.cluster.cpu_memory)
+    task.set_memory_limit(recipe.cluster.generate.memory)
     if key_variable:
         kubernetes.use_secret_as_env(
             task, secret_name=recipe.cluster.secret, secret_key_to_env={key_variable: key_variable}

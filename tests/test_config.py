@@ -25,7 +25,7 @@ def test_the_card_recipe_holds_the_facts_of_the_card() -> None:
     assert recipe.train.learning_rate == 4e-6
     assert recipe.train.epochs == 2
     assert recipe.split.validation_rows == 200
-    assert recipe.cluster.train_gpus == recipe.train.processes == 4
+    assert recipe.cluster.train.gpus == recipe.train.processes == 4
     assert recipe.judge.endpoint.model == "gpt-4-1106-preview"
     assert recipe.infer.strategies == ["default", "1-shot", "cot-1-shot"]
     assert recipe.card_facts["training_rows"] == "1849"
