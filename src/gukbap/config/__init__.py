@@ -1,0 +1,59 @@
+"""A recipe: everything that a run depends on. Each default exists here and nowhere else."""
+
+from __future__ import annotations
+
+from gukbap.config.base import Section, settings_text
+from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.evaluation import LOGICKOR_STOP, EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
+from gukbap.config.platform import (
+    ClusterConfig,
+    RetryConfig,
+    ScheduleConfig,
+    StepResources,
+    StoreConfig,
+    Toleration,
+    TrackingConfig,
+)
+from gukbap.config.recipe import Recipe
+from gukbap.config.settings import (
+    DedupSettings,
+    GenerateSettings,
+    InferSettings,
+    JudgeSettings,
+    PromoteSettings,
+    SplitSettings,
+    TrainSettings,
+)
+from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
+
+__all__ = [
+    "LOGICKOR_STOP",
+    "MODEL_REFERENCE",
+    "ClusterConfig",
+    "DedupConfig",
+    "DedupSettings",
+    "Endpoint",
+    "EvaluateConfig",
+    "GenerateConfig",
+    "GenerateSettings",
+    "InferConfig",
+    "InferSettings",
+    "JudgeConfig",
+    "JudgeSettings",
+    "PromoteConfig",
+    "PromoteSettings",
+    "Recipe",
+    "RetryConfig",
+    "ScheduleConfig",
+    "Section",
+    "SplitConfig",
+    "SplitSettings",
+    "StepResources",
+    "StoreConfig",
+    "StudentConfig",
+    "Toleration",
+    "TrackingConfig",
+    "TrainConfig",
+    "TrainSettings",
+    "settings_text",
+]

@@ -1,0 +1,98 @@
+"""How the data set is made: teacher, Evol-Instruct, near-dedup, split."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from gukbap.config.base import Section
+
+
+class Endpoint(Section):
+    """A chat model: one of the catalogue served by llama.cpp here, or any OpenAI-compatible server."""
+
+    model: str = Field(
+        description="bundled://NAME, scripted://NAME, or the server's name of the model when base_url is set"
+    )
+    base_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="an OpenAI-compatible server, with its /v1"
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="NAME of the environment variable with the key; never the key",
+    )
+    concurrency: int = Field(4, ge=1, le=1024, description="calls under way at once")
+    context_length: int = Field(
+        2048, ge=256, description="tokens per call that a server started here has room for"
+    )
+    timeout_seconds: float = Field(300, gt=0)
+    max_retries: int = Field(
+        5, ge=0, description="further tries after a transient failure, with exponential backoff"
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Endpoint:
+        if self.base_url is None and not self.model.startswith(("bundled://", "file://", "scripted://")):
+            raise ValueError(
+                f"model {self.model!r} needs base_url (a server that has it); "
+                "without one, allowed are bundled://NAME, file://PATH.gguf and scripted://NAME"
+            )
+        return self
+
+
+class GenerateConfig(Section):
+    """Evol-Instruct (WizardLM, arXiv 2304.12244): rounds of in-depth and in-breadth evolving."""
+
+    seeds: str = Field("bundled://seeds", description="bundled://seeds or a JSON Lines file of seeds")
+    seed_count: int | None = Field(
+        None, ge=1, description="how many seeds, drawn evenly over the categories; all when null"
+    )
+    rounds: int = Field(4, ge=0, le=16, description="evolution rounds (paper: 4); 0 answers the seeds only")
+    breadth_share: float = Field(
+        1 / 6,
+        ge=0,
+        le=1,
+        description="share of in-breadth evolution; five in-depth operations share the rest (1/6: all alike)",
+    )
+    answer_seeds: bool = Field(True, description="answer the seeds themselves too")
+    max_rows: int | None = Field(None, ge=1, description="stop when so many rows are kept")
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    evolve_max_tokens: int = Field(2048, ge=16)
+    answer_max_tokens: int = Field(2048, ge=16)
+    min_hangul_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="least share of Hangul among a text's letters (coding: half of it)",
+    )
+    max_instruction_chars: int = Field(4000, ge=20)
+    refusal_max_words: int = Field(
+        80, ge=1, description="a refusal shorter than this many eojeol is dropped (paper: 80 words)"
+    )
+    keep_truncated: bool = Field(
+        False, description="keep answers that hit answer_max_tokens; off, they are dropped with a reason"
+    )
+
+
+class DedupConfig(Section):
+    """Near-dedup over character shingles, MinHash candidates verified exactly."""
+
+    shingle_chars: int = Field(3, ge=1, le=16)
+    similarity: float = Field(
+        0.6, gt=0, le=1, description="exact Jaccard similarity from which two instructions count as one"
+    )
+    permutations: int = Field(128, ge=16, le=1024)
+    bands: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _bands_divide(self) -> DedupConfig:
+        if self.permutations % self.bands:
+            raise ValueError(f"permutations ({self.permutations}) must be a multiple of bands ({self.bands})")
+        return self
+
+
+class SplitConfig(Section):
+    """Validation rows are drawn by seed family, so that no family stands on both sides."""
+
+    validation_rows: int = Field(200, ge=1, description="at least so many rows, whole families (card: 200)")

@@ -1,0 +1,100 @@
+"""Answering, judging, and what follows from the scores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gukbap.config.base import Section
+from gukbap.config.data import Endpoint
+from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
+
+#: LogicKor's generator stops at these strings in every model's answer (method facts, "LogicKor generation").
+LOGICKOR_STOP = (
+    "<|endoftext|>",
+    "[INST]",
+    "[/INST]",
+    "<|im_end|>",
+    "<|end|>",
+    "<|eot_id|>",
+    "<end_of_turn>",
+    "<eos>",
+)
+
+
+class InferConfig(Section):
+    """How the student answers the evaluation questions."""
+
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    strategies: list[Strategy] = Field(list(STRATEGIES), min_length=1)
+    subjects: list[Subject] = Field(
+        list(SUBJECTS), min_length=1, description="base: the untrained student; tuned: the trained one"
+    )
+    max_new_tokens: int = Field(4096, ge=1)
+    stop: list[str] = Field(list(LOGICKOR_STOP))
+    batch_size: int = Field(8, ge=1)
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "auto"
+    tensor_parallel_size: int = Field(1, ge=1)
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    base_url: str | None = Field(None, pattern=r"^https?://\S+$", description="engine openai: the server")
+    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> InferConfig:
+        for name in ("strategies", "subjects"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} names one twice: {values}")
+        if self.engine == "openai" and self.base_url is None:
+            raise ValueError("engine 'openai' needs base_url")
+        return self
+
+
+class EvaluateConfig(Section):
+    """Which questions are asked."""
+
+    pack: str = Field(
+        "bundled://offline-pack",
+        description="bundled://offline-pack or a JSON Lines file in LogicKor's shape",
+    )
+    strategies_file: str = Field(
+        "bundled://strategies", description="bundled://strategies or a JSON file of name → messages"
+    )
+    questions_per_category: int | None = Field(
+        None, ge=1, description="the first so many of each category; all when null"
+    )
+
+
+class JudgeConfig(Section):
+    """The LLM judge: temperature 0; a reply without a score is asked again, then left unscored."""
+
+    endpoint: Endpoint
+    max_tokens: int = Field(1024, ge=16)
+    attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="calls at most for one judgement; without a score after them it stays unscored",
+    )
+    max_answer_chars: int = Field(
+        20000, ge=100, description="an answer is shown to the judge up to here; a cut is marked"
+    )
+    allow_teacher_as_judge: bool = Field(
+        False, description="needed by name where judge and teacher are one model; every table then says so"
+    )
+
+
+class PromoteConfig(Section):
+    """When the tuned student is registered, and when it becomes the champion."""
+
+    registered_model: str | None = Field(
+        None, pattern=r"^[^/:.]+$", description="name in MLflow's model registry; null: gukbap-<recipe>"
+    )
+    min_gain: float = Field(
+        0.0,
+        ge=-10,
+        le=10,
+        description="promoted when the lower bound of tuned minus base is above this many points of 10",
+    )
+    strategy: Strategy = Field("default", description="the strategy whose scores decide")

@@ -1,0 +1,120 @@
+"""The whole recipe."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from gukbap.config.base import Section
+from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
+from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
+from gukbap.config.settings import (
+    DedupSettings,
+    GenerateSettings,
+    InferSettings,
+    JudgeSettings,
+    PromoteSettings,
+    SplitSettings,
+    TrainSettings,
+)
+from gukbap.config.training import StudentConfig, TrainConfig
+from gukbap.files import canonical_json, sha256_text
+from gukbap.schemas import Strategy, Subject
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    description: str = ""
+    seed: int = Field(42, ge=0, lt=2**31)
+    teacher: Endpoint
+    generate: GenerateConfig = GenerateConfig()
+    dedup: DedupConfig = DedupConfig()
+    split: SplitConfig = SplitConfig()
+    student: StudentConfig
+    train: TrainConfig = TrainConfig()
+    infer: InferConfig = InferConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    judge: JudgeConfig
+    tracking: TrackingConfig = TrackingConfig()
+    store: StoreConfig = StoreConfig()
+    promote: PromoteConfig = PromoteConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    schedule: ScheduleConfig | None = Field(None, description="scheduled retraining; null: none")
+    card_facts: dict[str, str] = Field(
+        default_factory=dict, description="published facts that no setting holds, for the model card"
+    )
+
+    @model_validator(mode="after")
+    def _judge_is_not_teacher(self) -> Recipe:
+        if self.judge_is_teacher and not self.judge.allow_teacher_as_judge:
+            raise ValueError(
+                f"judge.endpoint.model is the teacher ({self.teacher.model}): a model must not judge what it "
+                "taught; choose another judge, or set judge.allow_teacher_as_judge: true, and every table "
+                "says so"
+            )
+        if self.infer.max_new_tokens > self.student.max_length:
+            raise ValueError(
+                f"infer.max_new_tokens ({self.infer.max_new_tokens}) is over "
+                f"student.max_length ({self.student.max_length})"
+            )
+        return self
+
+    @property
+    def judge_is_teacher(self) -> bool:
+        """Whether one model teaches and judges."""
+        return self.judge.endpoint.model == self.teacher.model
+
+    @property
+    def scripted(self) -> bool:
+        """Whether a scripted chat model takes a part, so that no number is a result."""
+        return any(
+            e.model.startswith("scripted://") and e.base_url is None
+            for e in (self.teacher, self.judge.endpoint)
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the recipe as resolved, defaults included."""
+        return sha256_text(canonical_json(self.model_dump(mode="json")))
+
+    def generate_settings(self) -> GenerateSettings:
+        """The settings of the generate stage."""
+        return GenerateSettings(seed=self.seed, teacher=self.teacher, generate=self.generate)
+
+    def dedup_settings(self) -> DedupSettings:
+        """The settings of the dedup stage."""
+        return DedupSettings(seed=self.seed, dedup=self.dedup)
+
+    def split_settings(self) -> SplitSettings:
+        """The settings of the split stage."""
+        return SplitSettings(seed=self.seed, split=self.split)
+
+    def train_settings(self) -> TrainSettings:
+        """The settings of the train stage."""
+        return TrainSettings(seed=self.seed, student=self.student, train=self.train)
+
+    def infer_settings(self, subject: Subject, strategy: Strategy) -> InferSettings:
+        """The settings of one infer step."""
+        return InferSettings(
+            seed=self.seed,
+            student=self.student,
+            infer=self.infer,
+            evaluate=self.evaluate,
+            subject=subject,
+            strategy=strategy,
+        )
+
+    def judge_settings(self) -> JudgeSettings:
+        """The settings of a judge step."""
+        return JudgeSettings(seed=self.seed, judge=self.judge)
+
+    def promote_settings(self) -> PromoteSettings:
+        """The settings of the promote stage."""
+        return PromoteSettings(
+            seed=self.seed,
+            registered_model=self.promote.registered_model or f"gukbap-{self.name.replace('.', '-')}",
+            promote=self.promote,
+            scripted=self.scripted,
+        )

@@ -1,0 +1,55 @@
+"""What is trained, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gukbap.config.base import Section
+
+MODEL_REFERENCE = r"^(bundled|hf|file|s3|random|scripted)://\S+$"
+
+
+class StudentConfig(Section):
+    """The model that is trained, and the chat template it is trained and served with."""
+
+    model: str = Field(
+        pattern=MODEL_REFERENCE,
+        description="bundled://NAME, hf://org/name@revision, file://PATH, s3://bucket/key or random://NAME?seed=N",
+    )
+    chat_template: Literal["mistral-v0.2", "chatml", "gemma", "gemma-base"] = Field(
+        description="pinned template of the package"
+    )
+    max_length: int = Field(8192, ge=32, description="tokens of prompt and answer together (card: 8192)")
+
+
+class TrainConfig(Section):
+    """SFT in the spirit of LIMA (arXiv 2305.11206): loss on answers only, end token included."""
+
+    epochs: int = Field(2, ge=1, le=100)
+    learning_rate: float = Field(4e-6, gt=0, le=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    min_learning_rate_ratio: float = Field(
+        0.1, ge=0, le=1, description="where decay ends (LIMA: 1e-5 to 1e-6)"
+    )
+    warmup_ratio: float = Field(0.0, ge=0, lt=1, description="LIMA: no warm-up")
+    weight_decay: float = Field(0.1, ge=0)
+    adam_beta2: float = Field(0.95, gt=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    per_device_batch_size: int = Field(1, ge=1)
+    gradient_accumulation: int = Field(16, ge=1)
+    freeze_embeddings: bool = Field(
+        False, description="keep the (tied) embedding fixed; saves most of a small model's time on CPU"
+    )
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = True
+    processes: int = Field(1, ge=1, le=64, description="processes of one machine, one a GPU")
+    sharding: Literal["none", "fsdp"] = Field("none", description="fsdp: full shard over the processes")
+    save_every_steps: int = Field(50, ge=1)
+
+    @model_validator(mode="after")
+    def _sharding_needs_processes(self) -> TrainConfig:
+        if self.sharding == "fsdp" and self.processes < 2:
+            raise ValueError("sharding 'fsdp' needs processes of 2 or more; allowed with 1 process: 'none'")
+        return self
