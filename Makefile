@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint check bench lock clean
+.PHONY: help install demo test lint docs check bench images lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -30,11 +30,18 @@ lint: $(INSTALLED)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/component_docs.py --check
+
+docs: $(INSTALLED)  ## write components/docs out of the components' code
+	$(BIN)/python tools/component_docs.py
 
 check: lint test  ## what CI runs
 
 bench: $(INSTALLED)  ## run every benchmark, one after the other
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+images: $(INSTALLED)  ## build the images of the pipeline's steps with Docker
+	$(BIN)/python tools/build_images.py
 
 lock: $(INSTALLED)  ## make constraints.txt anew from pyproject.toml
 	$(BIN)/python tools/lock.py

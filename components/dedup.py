@@ -27,15 +27,15 @@ def dedup(
     from pathlib import Path
 
     from gukbap.config import DedupSettings
+    from gukbap.workers.outputs import hand_over
     from gukbap.workers.stages import run_dedup
 
+    checked = DedupSettings.model_validate_json(settings)
     outcome = run_dedup(
-        DedupSettings.model_validate_json(settings),
+        checked,
         source=Path(source.path),
         rows=Path(rows.path),
         removed=Path(removed.path),
         statistics=Path(statistics.path),
     )
-    rows.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, rows=rows, removed=removed, statistics=statistics)

@@ -25,14 +25,14 @@ def generate(
     from pathlib import Path
 
     from gukbap.config import GenerateSettings
+    from gukbap.workers.outputs import hand_over
     from gukbap.workers.stages import run_generate
 
+    checked = GenerateSettings.model_validate_json(settings)
     outcome = run_generate(
-        GenerateSettings.model_validate_json(settings),
+        checked,
         rows=Path(rows.path),
         dropped=Path(dropped.path),
         statistics=Path(statistics.path),
     )
-    rows.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, rows=rows, dropped=dropped, statistics=statistics)

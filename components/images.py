@@ -15,3 +15,11 @@ CPU = f"{REPOSITORY}/gukbap-cpu:{__version__}"
 TRAIN = f"{REPOSITORY}/gukbap-train:{__version__}"
 #: vLLM (docker/vllm.Dockerfile)
 VLLM = f"{REPOSITORY}/gukbap-vllm:{__version__}"
+
+#: The user of every image, by number: Kubernetes checks runAsNonRoot without knowing names.
+USER_ID = 10001
+
+
+def for_engine(engine: str) -> str:
+    """The image that has what an inference engine needs."""
+    return {"vllm": VLLM, "transformers": TRAIN, "openai": CPU}[engine]

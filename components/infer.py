@@ -16,7 +16,7 @@ def infer(
     """Answer the two-turn questions under one prompt strategy.
 
     Args:
-        settings: InferSettings as JSON.
+        settings: InferSettings as JSON; empty: the strategy is left out.
         answers: JSON Lines of Answer.
         statistics: counts, JSON.
         metrics: the numbers of the statistics.
@@ -25,14 +25,17 @@ def infer(
     from pathlib import Path
 
     from gukbap.config import InferSettings
+    from gukbap.workers.outputs import hand_over, leave_out
     from gukbap.workers.stages import run_infer
 
+    if not settings:
+        leave_out(answers, statistics)
+        return
+    checked = InferSettings.model_validate_json(settings)
     outcome = run_infer(
-        InferSettings.model_validate_json(settings),
+        checked,
         tuned=Path(tuned.path) if tuned else None,
         answers=Path(answers.path),
         statistics=Path(statistics.path),
     )
-    answers.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, answers=answers, statistics=statistics)

@@ -16,7 +16,7 @@ def judge(
     """Judge both turns of every answer, 0 to 10, or leave them unscored with a reason.
 
     Args:
-        settings: JudgeSettings as JSON.
+        settings: JudgeSettings as JSON; empty: the strategy is left out.
         answers: JSON Lines of Answer.
         judgements: JSON Lines of Judgement.
         statistics: counts, JSON.
@@ -25,14 +25,17 @@ def judge(
     from pathlib import Path
 
     from gukbap.config import JudgeSettings
+    from gukbap.workers.outputs import hand_over, leave_out
     from gukbap.workers.stages import run_judge
 
+    if not settings:
+        leave_out(judgements, statistics)
+        return
+    checked = JudgeSettings.model_validate_json(settings)
     outcome = run_judge(
-        JudgeSettings.model_validate_json(settings),
+        checked,
         answers=Path(answers.path),
         judgements=Path(judgements.path),
         statistics=Path(statistics.path),
     )
-    judgements.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, judgements=judgements, statistics=statistics)

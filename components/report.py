@@ -49,11 +49,13 @@ def report(
     from pathlib import Path
 
     from gukbap.config import Recipe
+    from gukbap.workers.outputs import hand_over
     from gukbap.workers.stages import run_report
 
     judged = [base_default, base_1_shot, base_cot_1_shot, tuned_default, tuned_1_shot, tuned_cot_1_shot]
+    checked = Recipe.model_validate_json(recipe)
     outcome = run_report(
-        Recipe.model_validate_json(recipe),
+        checked,
         judgements=[Path(part.path) for part in judged if part],
         statistics={
             "generate": Path(generate_statistics.path),
@@ -67,5 +69,4 @@ def report(
         model_card=Path(model_card.path),
         scores=Path(scores.path),
     )
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, html=html, markdown=markdown, model_card=model_card, scores=scores)

@@ -27,15 +27,15 @@ def split(
     from pathlib import Path
 
     from gukbap.config import SplitSettings
+    from gukbap.workers.outputs import hand_over
     from gukbap.workers.stages import run_split
 
+    checked = SplitSettings.model_validate_json(settings)
     outcome = run_split(
-        SplitSettings.model_validate_json(settings),
+        checked,
         source=Path(source.path),
         train=Path(train.path),
         validation=Path(validation.path),
         statistics=Path(statistics.path),
     )
-    train.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, train=train, validation=validation, statistics=statistics)

@@ -1,5 +1,7 @@
 """Supervised fine-tuning."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import images
@@ -13,7 +15,7 @@ def train(
     model: dsl.Output[dsl.Model],
     statistics: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-) -> None:
+) -> NamedTuple("Trained", [("model_uri", str), ("model_sha256", str)]):  # type: ignore[valid-type]
     """Fine-tune the student on the answers of the training rows.
 
     Args:
@@ -23,19 +25,23 @@ def train(
         model: a folder that transformers and vLLM load.
         statistics: losses, counts and the training history, JSON.
         metrics: the numbers of the statistics.
+
+    Returns:
+        Where the model lies, and its hash: enough to register it without fetching it.
     """
     from pathlib import Path
 
     from gukbap.config import TrainSettings
+    from gukbap.workers.outputs import hand_over
     from gukbap.workers.stages import run_train
 
+    checked = TrainSettings.model_validate_json(settings)
     outcome = run_train(
-        TrainSettings.model_validate_json(settings),
+        checked,
         train_rows=Path(train_rows.path),
         validation_rows=Path(validation_rows.path),
         model=Path(model.path),
         statistics=Path(statistics.path),
     )
-    model.metadata.update(outcome.metadata)
-    for name, value in outcome.metrics.items():
-        metrics.log_metric(name, value)
+    hand_over(outcome, checked, metrics, model=model, statistics=statistics)
+    return (model.uri, outcome.metadata["sha256"])

@@ -1,11 +1,14 @@
 # Training, and the whole pipeline in one container. torch brings its own CUDA libraries: a GPU node
 # needs the driver and the container toolkit alone.
-#   docker build -f docker/train.Dockerfile -t gukbap/gukbap-train:VERSION .
+#   python tools/build_images.py train
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
+RUN python -c "import sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+      extras = [need for name in sys.argv[1:] for need in project['optional-dependencies'][name]]; \
+      print(*project['dependencies'], *extras, sep='\n')" train kfp tracking local > /requirements.txt
 COPY src src
 COPY components components
 COPY pipelines pipelines
@@ -13,19 +16,15 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM ${BASE_IMAGE}
 ARG BASE_IMAGE
-ARG VERSION=unknown
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="gukbap-train" \
-      org.opencontainers.image.description="gukbap: training with torch and accelerate" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="${BASE_IMAGE}"
-COPY constraints.txt /tmp/install/
+# What the project needs has a layer of its own: a change of the project's code leaves it as it is.
+COPY constraints.txt /tmp/needs/
+COPY --from=build /requirements.txt /tmp/needs/
+RUN python -m pip install --no-cache-dir --constraint /tmp/needs/constraints.txt \
+      --requirement /tmp/needs/requirements.txt
 COPY --from=build /wheels /tmp/install
-RUN set -- /tmp/install/gukbap-*.whl \
- && python -m pip install --no-cache-dir --constraint /tmp/install/constraints.txt "$1[train,kfp,tracking,local]" \
- && rm -r /tmp/install \
+RUN python -m pip install --no-cache-dir --no-deps /tmp/install/gukbap-*.whl \
+ && python -m pip check \
+ && rm -r /tmp/needs /tmp/install \
  && useradd --uid 10001 --gid 0 --create-home gukbap \
  && mkdir -p /home/gukbap/runs /home/gukbap/.cache/huggingface \
  && chown -R 10001:0 /home/gukbap \
@@ -38,3 +37,12 @@ WORKDIR /home/gukbap
 USER 10001
 ENTRYPOINT ["gukbap"]
 CMD ["--help"]
+# Last, so that another commit with the same code changes no layer.
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="gukbap-train" \
+      org.opencontainers.image.description="gukbap: training with torch and accelerate" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"

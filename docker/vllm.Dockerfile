@@ -1,5 +1,5 @@
 # Answering with vLLM on GPUs, on top of vLLM's own image.
-#   docker build -f docker/vllm.Dockerfile -t gukbap/gukbap-vllm:VERSION .
+#   python tools/build_images.py vllm
 ARG BUILD_IMAGE=python:3.11-slim
 ARG BASE_IMAGE=vllm/vllm-openai:v0.32.0
 

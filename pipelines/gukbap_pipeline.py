@@ -1,63 +1,106 @@
-"""The one DAG: generate → dedup → split → train → infer → judge → report.
+"""The one DAG: prepare → generate → dedup → split → train → infer → judge → report → promote, and finish
+whatever became of them.
 
-Every runner and the cluster run this pipeline; nothing here but wires and resources. (No postponed
-annotations in this file: KFP reads them as values.)
+Every runner and the cluster run this pipeline; nothing here but wires. What each step asks of the
+cluster stands in placement.py. (No postponed annotations in this file: KFP reads them as values.)
 """
 
+import inspect
 from typing import Any
 
-from kfp import dsl, kubernetes
+from kfp import dsl
 
 from components.dedup import dedup
+from components.finish import finish
 from components.generate import generate
 from components.infer import infer
 from components.judge import judge
+from components.prepare import prepare
+from components.promote import promote
 from components.report import report
 from components.split import split
 from components.train import train
-from gukbap.config import Recipe, settings_text
+from components.train_job import train_job
+from gukbap.config import Recipe, pipeline_name, settings_text
+from pipelines.form import Form
+from pipelines.placement import Placement
 
 #: Components by the name of their function, as a compiled pipeline names them.
 COMPONENTS = {
-    component.name: component for component in (generate, dedup, split, train, infer, judge, report)
+    component.name.replace("-", "_"): component
+    for component in (
+        prepare,
+        generate,
+        dedup,
+        split,
+        train,
+        train_job,
+        infer,
+        judge,
+        report,
+        promote,
+        finish,
+    )
 }
 
 
-def build_pipeline(recipe: Recipe) -> Any:
-    """The KFP pipeline of a recipe (a kfp GraphComponent, ready to compile or to call)."""
+def build_pipeline(recipe: Recipe, *, on_cluster: bool = True) -> Any:
+    """The KFP pipeline of a recipe (a kfp GraphComponent, ready to compile or to call).
 
-    @dsl.pipeline(name=f"gukbap-{recipe.name}", description=recipe.description)
-    def gukbap() -> None:
-        generated = generate(settings=settings_text(recipe.generate_settings()))
-        _name(generated, "generate", recipe, recipe.teacher.api_key_env)
-        deduped = dedup(settings=settings_text(recipe.dedup_settings()), source=generated.outputs["rows"])
-        _name(deduped, "dedup", recipe)
-        parts = split(settings=settings_text(recipe.split_settings()), source=deduped.outputs["rows"])
-        _name(parts, "split", recipe)
-        trained = train(
-            settings=settings_text(recipe.train_settings()),
-            train_rows=parts.outputs["train"],
-            validation_rows=parts.outputs["validation"],
-        )
-        _name(trained, "train", recipe)
-        _with_gpus(trained, recipe, recipe.cluster.train.gpus, recipe.cluster.train.memory)
+    Args:
+        recipe: what is fixed at compile time, and the defaults of the form.
+        on_cluster: with the run form and all that pods need. Without it the steps and their edges are
+            the same, and the pipeline takes no parameters, as runners on one machine need it
+            (kfp.local fills no parameter into an image's name).
+    """
+    form = Form(recipe, offered=on_cluster)
+
+    def gukbap(*values: Any) -> None:
+        given = form.bind(values)
+        _wire(recipe, form.for_prepare(given), Placement(recipe, given, on_cluster=on_cluster))
+
+    # KFP reads parameters, types and defaults off the signature, descriptions off the docstring.
+    gukbap.__signature__ = inspect.Signature(form.parameters())  # type: ignore[attr-defined]
+    gukbap.__doc__ = form.docstring(recipe.description)
+    return dsl.pipeline(name=pipeline_name(recipe.name), description=recipe.description)(gukbap)
+
+
+def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> None:
+    finished = finish(recipe=settings_text(recipe))
+    placement.light(finished, "finish")
+    with dsl.ExitHandler(finished, name="gukbap"):
+        prepared = prepare(recipe=settings_text(recipe), **form_values)
+        placement.light(prepared, "prepare", keys=placement.store_keys())
+        settings = prepared.outputs
+
+        generated = generate(settings=settings["generate"])
+        placement.generate(generated)
+        deduped = dedup(settings=settings["dedup"], source=generated.outputs["rows"])
+        placement.dedup(deduped)
+        parts = split(settings=settings["split"], source=deduped.outputs["rows"])
+        placement.light(parts, "split")
+        rows = {"train_rows": parts.outputs["train"], "validation_rows": parts.outputs["validation"]}
+        if placement.over_nodes:
+            trained = train_job(settings=settings["train"], **placement.for_nodes(), **rows)
+        else:
+            trained = train(settings=settings["train"], **rows)
+        placement.train(trained, gpus=settings["train_gpus"])
 
         judged = {}
+        # A Python loop, not ParallelFor: its steps bear names in the UI, and ParallelFor fails inside an
+        # exit handler on clusters.
         for subject in recipe.infer.subjects:
             for strategy in recipe.infer.strategies:
-                step = f"{subject}-{strategy}"
+                step = f"{subject}_{strategy}".replace("-", "_")
                 model = {"tuned": trained.outputs["model"]} if subject == "tuned" else {}
-                answered = infer(settings=settings_text(recipe.infer_settings(subject, strategy)), **model)
-                _name(answered, f"infer-{step}", recipe, recipe.infer.api_key_env)
-                _with_gpus(answered, recipe, recipe.cluster.infer.gpus, recipe.cluster.infer.memory)
-                verdict = judge(
-                    settings=settings_text(recipe.judge_settings()), answers=answered.outputs["answers"]
-                )
-                _name(verdict, f"judge-{step}", recipe, recipe.judge.endpoint.api_key_env)
-                judged[step.replace("-", "_")] = verdict.outputs["judgements"]
+                answered = infer(settings=settings[f"infer_{step}"], **model)
+                placement.infer(answered, f"infer-{subject}-{strategy}", gpus=settings["infer_gpus"])
+                verdict = judge(settings=settings[f"judge_{step}"], answers=answered.outputs["answers"])
+                placement.judge(verdict, f"judge-{subject}-{strategy}")
+                judged[step] = verdict.outputs["judgements"]
 
         reported = report(
-            recipe=settings_text(recipe),
+            recipe=settings["recipe"],
             generate_statistics=generated.outputs["statistics"],
             dedup_statistics=deduped.outputs["statistics"],
             split_statistics=parts.outputs["statistics"],
@@ -65,30 +108,11 @@ def build_pipeline(recipe: Recipe) -> Any:
             train_rows=parts.outputs["train"],
             **judged,
         )
-        _name(reported, "report", recipe)
-
-    return gukbap
-
-
-def _name(task: dsl.PipelineTask, name: str, recipe: Recipe, key_variable: str | None = None) -> None:
-    task.set_display_name(name)
-    task.set_memory_limit(recipe.cluster.generate.memory)
-    if key_variable:
-        kubernetes.use_secret_as_env(
-            task, secret_name=recipe.cluster.secret, secret_key_to_env={key_variable: key_variable}
+        placement.light(reported, "report")
+        promoted = promote(
+            settings=settings["promote"],
+            scores=reported.outputs["scores"],
+            model_uri=trained.outputs["model_uri"],
+            model_sha256=trained.outputs["model_sha256"],
         )
-
-
-def _with_gpus(task: dsl.PipelineTask, recipe: Recipe, count: int, memory: str) -> None:
-    task.set_memory_limit(memory)
-    if not count:
-        return
-    task.set_accelerator_type(recipe.cluster.gpu_resource).set_accelerator_limit(count)
-    # NCCL and the data loader share memory through /dev/shm, whose default of 64 MiB crashes them.
-    kubernetes.empty_dir_mount(
-        task,
-        volume_name="shm",
-        mount_path="/dev/shm",
-        medium="Memory",
-        size_limit=recipe.cluster.shared_memory,
-    )
+        placement.light(promoted, "promote")

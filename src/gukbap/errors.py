@@ -6,6 +6,7 @@ GukbapError                  exit 1: the run failed
 ├── ModelError               a model cannot be found, fetched, verified or loaded
 ├── StoreError               the object store refuses or lacks something
 ├── StorageFullError         no space left on the device
+├── ClusterError             Kubeflow Pipelines, or its cluster, refuses, fails or cannot be reached
 └── UsageError               exit 2: the invocation or an input is wrong
     ├── ConfigError          a recipe or an override
     ├── InputError           an input file
@@ -58,6 +59,10 @@ class StoreError(GukbapError):
 
 class StorageFullError(GukbapError):
     """No space is left on the device; what was written before stays whole."""
+
+
+class ClusterError(GukbapError):
+    """Kubeflow Pipelines, or the cluster it runs on, refuses, fails or cannot be reached."""
 
 
 class StageFailedError(GukbapError):

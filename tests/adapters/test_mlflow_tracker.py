@@ -8,7 +8,7 @@ import subprocess
 import sys
 import traceback
 import uuid
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,76 +16,26 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from gukbap.adapters.mlflow_tracker import MlflowTracker, from_environment, open_run
-from gukbap.adapters.null_tracker import NullTracker
-from gukbap.errors import ConfigError, InputError, StoreError
-from gukbap.ports import Tracker
-from tests.servers import free_ports, mlflow_server
+from gukbap import __version__
+from gukbap.adapters.mlflow_election import ELECTION
+from gukbap.adapters.mlflow_tracker import (
+    MlflowTracker,
+    open_run,
+    parent_tags,
+)
+from gukbap.errors import InputError, StoreError
+from gukbap.recipes import load_recipe
+from tests.servers import free_ports
 
 SECRET = "sk-very-secret-value"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with mlflow_server() as uri:
-        yield uri
-
-
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'new' / 'mlflow.db'}"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("server", marks=pytest.mark.mlflow)])
-def uri(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def run(uri: str) -> MlflowTracker:
-    return open_run("tests", f"run-{uuid.uuid4()}", "a run", uri)
 
 
 def _data(uri: str, tracker: MlflowTracker) -> Any:
     return MlflowClient(tracking_uri=uri).get_run(tracker.run_id).data
 
 
-def test_a_run_is_found_again_and_never_made_twice(uri: str) -> None:
-    run_id = f'it\'s "quoted" {uuid.uuid4()}'
-    first = open_run("tests", run_id, "a run", uri)
-    first.finish("FAILED")
-    again = open_run("tests", run_id, "a run", uri)
-    client = MlflowClient(tracking_uri=uri)
-    assert again.run_id == first.run_id
-    assert client.get_run(first.run_id).info.status == "RUNNING"
-    again.finish()
-    assert client.get_run(first.run_id).info.status == "FINISHED"
-    assert open_run("tests", f"other-{uuid.uuid4()}", "another", uri).run_id != first.run_id
-
-
-def test_processes_that_share_a_new_sqlite_file_share_one_run(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
-    code = (
-        "import sys; from gukbap.adapters.mlflow_tracker import open_run\n"
-        "print(open_run('tests', 'one', 'one', sys.argv[1]).run_id)"
-    )
-    children = [
-        subprocess.Popen([sys.executable, "-c", code, uri], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    opened = [child.communicate()[0].strip() for child in children]
-    assert [child.returncode for child in children] == [0, 0]
-    assert len(set(opened)) == 1
-    assert len(opened[0]) == 32
-
-
-def test_a_stage_is_nested_once(uri: str, run: MlflowTracker) -> None:
-    child = run.child("train")
-    assert run.child("train").run_id == child.run_id
-    assert run.child("judge").run_id != child.run_id
-    assert _data(uri, child).tags["mlflow.parentRunId"] == run.run_id
-    other = open_run("tests", f"run-{uuid.uuid4()}", "a run", uri)
-    assert other.child("train").run_id != child.run_id
+def _logged_params(data: Any) -> dict[str, str]:
+    return {key: value for key, value in data.params.items() if key != ELECTION}
 
 
 def test_params_are_flat_cut_and_hidden(
@@ -128,14 +78,24 @@ def test_a_resume_may_repeat_and_change_params(uri: str, run: MlflowTracker) -> 
     run.params({"seed": 1, "name": "x"})
     run.params({"seed": 2, "name": "x", "new": 3})
     data = _data(uri, run)
-    assert data.params == {"seed": "1", "name": "x", "new": "3"}
+    assert _logged_params(data) == {"seed": "1", "name": "x", "new": "3"}
     assert data.tags["changed.seed"] == "2"
     assert "changed.name" not in data.tags
 
 
 def test_more_params_than_one_request_holds(uri: str, run: MlflowTracker) -> None:
     run.params({f"p{number}": number for number in range(250)})
-    assert len(_data(uri, run).params) == 250
+    assert len(_logged_params(_data(uri, run))) == 250
+
+
+@pytest.mark.mlflow
+def test_attempts_that_log_the_same_params_at_one_moment_do_not_fail(server: str) -> None:
+    run_id = f"run-{uuid.uuid4()}"
+    params = {f"p{number}": number for number in range(150)}
+    trackers = [open_run("tests", run_id, "a run", server) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda tracker: tracker.params(params), trackers))
+    assert len(_logged_params(_data(server, trackers[0]))) == 150
 
 
 def test_metrics_keep_steps_and_korean_names(uri: str, run: MlflowTracker) -> None:
@@ -146,6 +106,27 @@ def test_metrics_keep_steps_and_korean_names(uri: str, run: MlflowTracker) -> No
     history = client.get_metric_history(run.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
     assert _data(uri, run).metrics == {"loss": 1.0, "추론_Reasoning": 4.43, "a/b": 1.0}
+
+
+def test_a_resume_does_not_repeat_the_points_of_a_series(uri: str, run: MlflowTracker) -> None:
+    def log(tracker: MlflowTracker, last: float) -> None:
+        tracker.metrics({"loss": 2.0, "other": 1.0}, step=1)
+        tracker.metrics({"loss": last}, step=2)
+        tracker.metrics({"rows": 7})
+
+    log(run, 1.5)
+    log(run, 1.5)
+    run.finish("FAILED")
+    parent = run.client.get_run(run.run_id).data.tags["kfp.run_id"]
+    again = open_run("tests", parent, "a run", uri)
+    assert again.run_id == run.run_id
+    log(again, 1.25)
+    again.metrics({"loss": 1.0}, step=3)
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run.run_id, "loss")
+    points = [(point.step, point.value) for point in history]
+    assert sorted(points) == [(1, 2.0), (2, 1.25), (2, 1.5), (3, 1.0)]
+    for series in ("other", "rows"):
+        assert len(MlflowClient(tracking_uri=uri).get_metric_history(run.run_id, series)) == 1
 
 
 def test_a_table_is_replaced_and_shown_once(
@@ -190,6 +171,37 @@ def test_tags_hide_secrets(uri: str, run: MlflowTracker, monkeypatch: pytest.Mon
     assert tags["session_token"] == "[hidden]"
 
 
+def test_secrets_of_the_tracking_server_stay_out(
+    uri: str, run: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {
+        "MLFLOW_TRACKING_PASSWORD": "pass-word-1234",
+        "MLFLOW_TRACKING_TOKEN": "bearer-token-1234",
+        "KFP_MLFLOW_CREDENTIAL": "credential-1234",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    urls = {
+        "user": "https://user:user-pass@tracking/api",
+        "token": "https://token-alone@tracking/api",
+        "query": "https://host/v1?page=2&access_token=in-a-query&api_key=key-in-query#part",
+        "signed": "https://host/o?X-Amz-Signature=abcdef0123&X-Amz-Date=20261101&sig=shared-access",
+        "header": f"Authorization: Bearer {secrets['MLFLOW_TRACKING_TOKEN']}",
+        "basic": f"me:{secrets['MLFLOW_TRACKING_PASSWORD']} {secrets['KFP_MLFLOW_CREDENTIAL']}",
+    }
+    run.tags({f"seen.{name}": text for name, text in urls.items()})
+    run.params(urls)
+    data = _data(uri, run)
+    kept = str(_logged_params(data)) + str(data.tags)
+    for secret in (
+        *secrets.values(),
+        *("user-pass", "token-alone", "in-a-query", "key-in-query", "abcdef0123", "shared-access"),
+    ):
+        assert secret not in kept
+    assert data.params["query"] == "https://host/v1?page=2&access_token=[hidden]&api_key=[hidden]#part"
+    assert "X-Amz-Date=20261101" in data.tags["seen.signed"]
+
+
 def test_no_run_is_active_and_nothing_is_printed(
     uri: str, run: MlflowTracker, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,51 +220,30 @@ def test_a_deleted_experiment_is_explained(uri: str) -> None:
         open_run(name, "r", "r", uri)
 
 
-def test_without_variables_nothing_is_tracked(tmp_path: Path) -> None:
-    tracker: Tracker = from_environment("train", environment={})
-    assert isinstance(tracker, NullTracker)
-    tracker.params({"a": 1})
-    tracker.metrics({"a": 1.0}, step=1)
-    tracker.tags({"a": "b"})
-    tracker.table("a", [{"b": 1}])
-    tracker.file(tmp_path / "nowhere")
-    assert tracker.child("x") is tracker
-    tracker.finish()
-
-
-def test_a_run_id_alone_leads_into_that_run(uri: str, run: MlflowTracker) -> None:
-    step = from_environment("train", environment={"MLFLOW_TRACKING_URI": uri, "MLFLOW_RUN_ID": run.run_id})
-    assert isinstance(step, MlflowTracker)
-    assert step.run_id == run.run_id
-    step.finish("FAILED")
-    assert MlflowClient(tracking_uri=uri).get_run(run.run_id).info.status == "RUNNING"
-
-
-def test_a_uri_alone_leads_under_the_run_of_the_pipeline(uri: str) -> None:
-    run_id = f"pipeline-{uuid.uuid4()}"
-    variables = {"MLFLOW_TRACKING_URI": uri, "GUKBAP_RUN_ID": run_id}
-    step = from_environment("train", experiment="tests", environment=variables)
-    retry = from_environment("train", experiment="tests", environment=variables)
-    parent = from_environment(experiment="tests", environment=variables)
-    assert isinstance(step, MlflowTracker)
-    assert isinstance(retry, MlflowTracker)
-    assert isinstance(parent, MlflowTracker)
-    assert step.run_id == retry.run_id
-    assert _data(uri, step).tags["mlflow.parentRunId"] == parent.run_id
-    assert _data(uri, parent).tags["gukbap.run_id"] == run_id
-
-
-@pytest.mark.parametrize(
-    "variables", [{"MLFLOW_RUN_ID": "x"}, {"MLFLOW_TRACKING_URI": "sqlite:////nowhere/x.db"}]
-)
-def test_half_of_the_variables_is_a_config_error(variables: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI"):
-        from_environment("train", environment=variables)
-
-
-def test_a_run_that_is_not_there_is_one_clear_error(uri: str) -> None:
-    with pytest.raises(StoreError, match="refuses"):
-        from_environment("train", environment={"MLFLOW_TRACKING_URI": uri, "MLFLOW_RUN_ID": "0" * 32})
+def test_the_parents_tags_say_what_the_run_is_made_of() -> None:
+    recipe = load_recipe("smoke", ("cluster.ui_url=https://kfp.example/pipeline/",))
+    digest = "sha256:" + "a" * 64
+    tags = parent_tags(
+        recipe,
+        "run-1",
+        {"cpu": "r/cpu:1", "train": f"r/train:1@{digest}", "infer": "r/vllm:1", "infer.digest": "sha256:b"},
+        dataset_sha256="c" * 64,
+    )
+    assert tags == {
+        "kfp.run_id": "run-1",
+        "kfp.run_url": "https://kfp.example/pipeline/#/runs/details/run-1",
+        "gukbap.recipe": "smoke",
+        "gukbap.recipe_hash": recipe.hash,
+        "gukbap.version": __version__,
+        "gukbap.scripted": "true",
+        "gukbap.dataset_sha256": "c" * 64,
+        "image.cpu": "r/cpu:1",
+        "image.train": f"r/train:1@{digest}",
+        "image.train.digest": digest,
+        "image.infer": "r/vllm:1",
+        "image.infer.digest": "sha256:b",
+    }
+    assert {"kfp.run_url", "gukbap.dataset_sha256"}.isdisjoint(parent_tags(load_recipe("smoke"), "r", {}))
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:

@@ -6,20 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from google.protobuf.json_format import MessageToDict
 from kfp import components as kfp_components
 from kfp.compiler import Compiler
 
 from components import images
 from gukbap.recipes import builtin_recipes, load_recipe
-from gukbap.runners.dag import read_steps
+from gukbap.runners.dag import Output, Step, read_steps
+from gukbap.schemas import STRATEGIES, SUBJECTS
+from gukbap.workers.prepare import NEEDS, step_settings
 from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
 
 
-def spec(recipe: str, *overrides: str) -> dict[str, Any]:
-    values: dict[str, Any] = MessageToDict(build_pipeline(load_recipe(recipe, overrides)).pipeline_spec)
+def local_spec(recipe: str, *overrides: str) -> dict[str, Any]:
+    pipeline = build_pipeline(load_recipe(recipe, overrides), on_cluster=False)
+    values: dict[str, Any] = MessageToDict(pipeline.pipeline_spec)
     return values
+
+
+def local_steps(recipe: str, *overrides: str) -> dict[str, Step]:
+    return {step.name: step for step in read_steps(local_spec(recipe, *overrides), list(COMPONENTS))}
 
 
 @pytest.mark.parametrize("recipe", sorted(builtin_recipes()))
@@ -29,7 +35,10 @@ def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path)
     Compiler().compile(build_pipeline(checked), str(file))
     loaded = kfp_components.load_component_from_file(str(file))
     evaluations = len(checked.infer.subjects) * len(checked.infer.strategies)
-    assert len(loaded.pipeline_spec.root.dag.tasks) == 4 + 2 * evaluations + 1
+    spec = MessageToDict(loaded.pipeline_spec)
+    inner = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    assert set(spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "finish"}
+    assert len(inner) == 5 + 2 * evaluations + 2
 
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -40,56 +49,63 @@ def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_steps_come_after_what_they_need_and_bear_names() -> None:
-    steps = read_steps(spec("smoke"), list(COMPONENTS))
+    steps = local_steps("smoke")
     seen: set[str] = set()
-    for step in steps:
+    for step in steps.values():
         assert all(producer in seen for producer, _ in step.inputs.values())
+        assert all(value.step in seen for value in step.parameters.values() if isinstance(value, Output))
         seen.add(step.key)
-    names = [step.name for step in steps]
-    assert names[:4] == ["generate", "dedup", "split", "train"]
-    assert names[-1] == "report"
-    assert {f"{stage}-{subject}-{strategy}" for stage in ("infer", "judge") for subject in ("base", "tuned")
-            for strategy in ("default", "1-shot", "cot-1-shot")} == set(names[4:-1])  # fmt: skip
+    names = list(steps)
+    assert names[:5] == ["prepare", "generate", "dedup", "split", "train"]
+    assert names[-3:] == ["report", "promote", "finish"]
+    assert set(names[5:-3]) == {
+        f"{stage}-{subject}-{strategy}"
+        for stage in ("infer", "judge")
+        for subject in SUBJECTS
+        for strategy in STRATEGIES
+    }
+
+
+def test_the_same_steps_and_edges_run_on_one_machine_and_on_a_cluster() -> None:
+    cluster: dict[str, Any] = MessageToDict(build_pipeline(load_recipe("smoke")).pipeline_spec)
+    inner = cluster["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    edges = {
+        task["taskInfo"]["name"]: {
+            name: value["taskOutputArtifact"]["producerTask"]
+            for name, value in task.get("inputs", {}).get("artifacts", {}).items()
+        }
+        for task in inner.values()
+    }
+    local = {
+        name: {artifact: producer for artifact, (producer, _) in step.inputs.items()}
+        for name, step in local_steps("smoke").items()
+        if not step.always
+    }
+    assert edges == local
+
+
+def test_what_the_cache_takes_for_the_dag_is_the_dag() -> None:
+    steps = local_steps("smoke")
+    by_key = {step.key: step.name for step in steps.values()}
+    reusable = {name: step for name, step in steps.items() if step.cacheable}
+    assert set(reusable) == set(NEEDS) == set(step_settings(load_recipe("smoke")))
+    for name, step in reusable.items():
+        assert tuple(dict.fromkeys(by_key[producer] for producer, _ in step.inputs.values())) == NEEDS[name]
 
 
 def test_the_base_student_is_answered_without_waiting_for_training() -> None:
-    steps = {step.name: step for step in read_steps(spec("smoke"), list(COMPONENTS))}
+    steps = local_steps("smoke")
     assert not steps["infer-base-default"].inputs
     assert steps["infer-tuned-default"].inputs["tuned"][1] == "model"
 
 
 def test_a_recipe_with_fewer_strategies_has_fewer_steps() -> None:
-    steps = read_steps(spec("smoke", "infer.strategies=[1-shot]", "infer.subjects=[tuned]"), list(COMPONENTS))
-    assert [step.name for step in steps][4:] == ["infer-tuned-1-shot", "judge-tuned-1-shot", "report"]
+    steps = local_steps("smoke", "infer.strategies=[1-shot]", "infer.subjects=[tuned]")
+    assert list(steps)[5:-3] == ["infer-tuned-1-shot", "judge-tuned-1-shot"]
 
 
-def test_training_asks_for_four_gpus_and_shared_memory(tmp_path: Path) -> None:
-    file = tmp_path / "pipeline.yaml"
-    Compiler().compile(build_pipeline(load_recipe("gukbap-mistral-7b")), str(file))
-    pipeline, platform = yaml.safe_load_all(file.read_text(encoding="utf-8"))
-    train = pipeline["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
-    assert train["accelerator"] == {
-        "count": "4",
-        "resourceCount": "4",
-        "resourceType": "nvidia.com/gpu",
-        "type": "nvidia.com/gpu",
-    }
-    kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert kubernetes["exec-train"]["emptyDirMounts"][0]["mountPath"] == "/dev/shm"
-    [secret] = kubernetes["exec-generate"]["secretAsEnv"]
-    assert secret["keyToEnv"] == [{"envVar": "DEEPINFRA_API_KEY", "secretKey": "DEEPINFRA_API_KEY"}]
-
-
-def test_no_secret_value_reaches_the_compiled_pipeline(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DEEPINFRA_API_KEY", "the-secret-value")
-    monkeypatch.setenv("OPENAI_API_KEY", "the-other-secret")
-    file = tmp_path / "pipeline.yaml"
-    Compiler().compile(build_pipeline(load_recipe("gukbap-mistral-7b")), str(file))
-    text = file.read_text(encoding="utf-8")
-    assert "the-secret-value" not in text
-    assert "the-other-secret" not in text
+def test_only_the_exit_step_is_taken_whatever_became_of_the_others() -> None:
+    assert [name for name, step in local_steps("smoke").items() if step.always] == ["finish"]
 
 
 @pytest.mark.parametrize("name", sorted(COMPONENTS))
@@ -97,13 +113,24 @@ def test_components_are_thin_and_documented(name: str) -> None:
     component = COMPONENTS[name]
     source = inspect.getsource(component.python_func)
     _, _, body = source.rpartition('"""')
-    assert len([line for line in body.splitlines() if line.strip()]) <= 24
+    # A line for each field of the form is no logic.
+    lines = [line for line in body.splitlines() if line.strip() and not re.match(r'^ {8}"\w+": \w+,$', line)]
+    assert len(lines) <= 24
     documented = set(re.findall(r"^ {8}(\w+): ", component.python_func.__doc__ or "", flags=re.MULTILINE))
     assert documented == set(inspect.signature(component.python_func).parameters)
 
 
-def test_images_are_named_in_one_place() -> None:
-    used = {
-        executor["container"]["image"] for executor in spec("smoke")["deploymentSpec"]["executors"].values()
-    }
-    assert used <= {images.CPU, images.TRAIN, images.VLLM}
+@pytest.mark.parametrize("name", sorted(COMPONENTS))
+def test_every_step_has_scalar_metrics(name: str) -> None:
+    outputs = COMPONENTS[name].component_spec.outputs
+    assert [key for key, output in outputs.items() if output.type.startswith("system.Metrics@")] == [
+        "metrics"
+    ]
+
+
+def test_images_are_named_in_one_place_and_follow_the_engine() -> None:
+    executors = local_spec("smoke")["deploymentSpec"]["executors"]
+    used = {name: executor["container"]["image"] for name, executor in executors.items()}
+    assert set(used.values()) == {images.CPU, images.TRAIN}
+    assert used["exec-train"] == used["exec-infer"] == images.TRAIN
+    assert images.for_engine(load_recipe("gukbap-mistral-7b").infer.engine) == images.VLLM

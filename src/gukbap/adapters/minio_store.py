@@ -41,8 +41,12 @@ class MinioStore:
         return f"MinioStore(s3://{self.bucket}/{self.prefix} at {self.endpoint})"
 
     @classmethod
-    def from_url(cls, config: StoreConfig, environment: Mapping[str, str] | None = None) -> MinioStore:
+    def from_url(
+        cls, config: StoreConfig, environment: Mapping[str, str] | None = None, *, create: bool = True
+    ) -> MinioStore:
         """Open the bucket of `config.url`; it is created where it is missing and the keys may do so.
+
+        Without `create` nothing is asked of the server yet.
 
         Raises:
             ConfigError: the URL or the endpoint cannot be used.
@@ -62,7 +66,8 @@ class MinioStore:
             )
         client = _client(endpoint, environment[names[0]], environment[names[1]])
         store = cls(client, bucket, prefix, endpoint, names)
-        store._ensure_bucket()
+        if create:
+            store._ensure_bucket()
         return store
 
     def uri(self, key: str) -> str:
@@ -113,6 +118,22 @@ class MinioStore:
     def exists(self, key: str) -> bool:
         """Whether there is an object under exactly this key."""
         return self._stat(key) is not None
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an object of this key, or a folder of objects; False without the bucket."""
+        from minio.error import S3Error
+
+        name = self._name(key)
+        with self._explained(f"look for {self.uri(key)}"):
+            try:
+                found = self._client.list_objects(self.bucket, prefix=name, recursive=True)
+                return any(
+                    item.object_name == name or item.object_name.startswith(f"{name}/") for item in found
+                )
+            except S3Error as error:
+                if error.code == "NoSuchBucket":
+                    return False
+                raise
 
     def list(self, prefix: str) -> list[str]:
         """The keys that begin with `prefix`, sorted; keys are relative to the store's own prefix."""

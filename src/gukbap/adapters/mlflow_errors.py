@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gukbap.adapters.redaction import redacted
 from gukbap.errors import StoreError
+
+_WRITES = 10
+#: SQLite's, PostgreSQL's and MySQL's words for a key that is taken, and the registry's for too many of them
+_CONFLICT = re.compile(r"(?i)unique constraint|duplicate key|duplicate entry|creation error.*giving up")
+
+
+def again_on_conflict(write: Callable[[], object]) -> None:
+    """Repeat a write that met another one of the same row: MLflow looks first and inserts then, and
+    reports the database's constraint as an error of the request."""
+    from mlflow.exceptions import MlflowException
+
+    for left in reversed(range(_WRITES)):
+        try:
+            write()
+            return
+        except MlflowException as error:
+            if not left or not _CONFLICT.search(str(error)):
+                raise
 
 
 @contextmanager
@@ -41,5 +59,10 @@ def _trouble(uri: str, said: str) -> StoreError:
         return StoreError(
             f"the MLflow server {place} refuses access: {first}",
             fix="correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        )
+    if re.search(r"Run with id=\S+ not found|Run '\S+' not found", said):
+        return StoreError(
+            f"MLflow at {place} refuses: {first}",
+            fix="see that MLFLOW_RUN_ID names a run of the server that MLFLOW_TRACKING_URI names",
         )
     return StoreError(f"MLflow at {place} refuses: {first}")

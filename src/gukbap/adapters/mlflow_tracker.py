@@ -6,41 +6,48 @@ before one is made, so a resume or a retry goes on in the run that is there.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import re
 import time
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from gukbap.adapters.mlflow_errors import explained
-from gukbap.adapters.mlflow_sqlite import alone, sqlite_folder
+from gukbap.adapters.mlflow_client import find_experiment, open_client
+from gukbap.adapters.mlflow_election import (
+    PARENT_TAG,
+    RunStatus,
+    ancestor,
+    end_open_children,
+    find_or_create,
+    reopen,
+)
+from gukbap.adapters.mlflow_errors import again_on_conflict, explained
+from gukbap.adapters.mlflow_sqlite import alone
+from gukbap.adapters.mlflow_tags import RUN_TAG, STAGE_TAG, parent_tags
+from gukbap.adapters.mlflow_values import MAX_KEY, safe_name, safe_params, safe_tags
 from gukbap.adapters.null_tracker import NullTracker
-from gukbap.adapters.redaction import HIDDEN, hidden, names_secret, redacted
+from gukbap.adapters.redaction import hidden, redacted
 from gukbap.config import TrackingConfig
-from gukbap.errors import ConfigError, InputError, StoreError
+from gukbap.errors import ConfigError, InputError
 from gukbap.files import canonical_json
+from gukbap.handover import EXPERIMENT, MLFLOW_RUN, RUN_ID, TRACKING_URI
 
-RUN_TAG = "gukbap.run_id"
-STAGE_TAG = "gukbap.stage"
-_PARENT_TAG = "mlflow.parentRunId"
+__all__ = [
+    "RUN_TAG",
+    "STAGE_TAG",
+    "MlflowTracker",
+    "check_server",
+    "from_environment",
+    "open_run",
+    "parent_from_environment",
+    "parent_tags",
+]
+#: what Kubeflow Pipelines' own MLflow plugin writes on a run that it has opened and will end
+_PLUGIN_TAG = "kfp.pipeline_run_id"
 _TABLES_TAG = "mlflow.loggedArtifacts"
-# mlflow.utils.validation: the longest key, parameter and tag, and the largest batches it takes.
-_MAX_KEY, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000
+# mlflow.utils.validation: the largest batches that it takes.
 _MAX_PARAMS_PER_BATCH, _MAX_METRICS_PER_BATCH = 100, 1000
-#: MLflow's own defaults wait for minutes; a value that the user has set stands.
-_PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    # Links to runs are printed on stdout, where `--json` output stands.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-
-RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class MlflowTracker:
@@ -50,19 +57,24 @@ class MlflowTracker:
         self, client: Any, uri: str, run_id: str, experiment_id: str, *, borrowed: bool = False
     ) -> None:
         """`borrowed`: someone else opened the run and will end it."""
-        self._client, self._uri, self._borrowed = client, uri, borrowed
+        self._borrowed = borrowed
+        #: MLflow's client and the URI that it was opened with, which may hold a password
+        self.client, self.uri = client, uri
         #: MLflow's identity of the run, and of the experiment that holds it
         self.run_id, self.experiment_id = run_id, experiment_id
+        self._points: dict[str, set[tuple[int, float]]] = {}
+        self._measured: frozenset[str] | None = None
 
     def __repr__(self) -> str:
-        return f"MlflowTracker({self.run_id} at {redacted(self._uri)})"
+        return f"MlflowTracker({self.run_id} at {redacted(self.uri)})"
 
     def child(self, stage: str) -> MlflowTracker:
-        """The nested run of a stage, made where there is none."""
-        tags = {_PARENT_TAG: self.run_id, STAGE_TAG: stage}
-        with explained(self._uri):
-            run_id = _find_or_create(self._client, self.experiment_id, tags, stage)
-        return MlflowTracker(self._client, self._uri, run_id, self.experiment_id)
+        """The nested run of a stage: made where there is none, opened again where it has ended."""
+        tags = {PARENT_TAG: self.run_id, STAGE_TAG: stage}
+        with alone(self.uri), explained(self.uri):
+            run = find_or_create(self.client, self.experiment_id, tags, stage)
+            reopen(self.client, run)
+        return MlflowTracker(self.client, self.uri, run.info.run_id, self.experiment_id)
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Record parameters: nested keys joined by dots, secrets hidden, long values cut.
@@ -70,42 +82,60 @@ class MlflowTracker:
         MLflow keeps a parameter's first value; a later, different one becomes the tag
         `changed.<parameter>`.
         """
+        given = safe_params(values)
+        with explained(self.uri):
+            again_on_conflict(lambda: self._log_params(given))
+
+    def _log_params(self, given: Mapping[str, str]) -> None:
         from mlflow.entities import Param, RunTag
 
-        given = {_name(key): _param_text(key, value) for key, value in _flat(values)}
-        with explained(self._uri):
-            known = self._client.get_run(self.run_id).data.params
-            new = [Param(key, text) for key, text in given.items() if key not in known]
-            for start in range(0, len(new), _MAX_PARAMS_PER_BATCH):
-                self._client.log_batch(self.run_id, params=new[start : start + _MAX_PARAMS_PER_BATCH])
-            changed = [
-                RunTag(f"changed.{key}"[:_MAX_KEY], text)
-                for key, text in given.items()
-                if known.get(key, text) != text
-            ]
-            for start in range(0, len(changed), _MAX_PARAMS_PER_BATCH):
-                self._client.log_batch(self.run_id, tags=changed[start : start + _MAX_PARAMS_PER_BATCH])
+        known = self.client.get_run(self.run_id).data.params
+        new = [Param(key, text) for key, text in given.items() if key not in known]
+        changed = [
+            RunTag(f"changed.{key}"[:MAX_KEY], text)
+            for key, text in given.items()
+            if known.get(key, text) != text
+        ]
+        for start in range(0, len(new), _MAX_PARAMS_PER_BATCH):
+            self.client.log_batch(self.run_id, params=new[start : start + _MAX_PARAMS_PER_BATCH])
+        for start in range(0, len(changed), _MAX_PARAMS_PER_BATCH):
+            self.client.log_batch(self.run_id, tags=changed[start : start + _MAX_PARAMS_PER_BATCH])
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Record numbers, all with one time stamp; a value that is not finite is left out."""
+        """Record numbers, all with one time stamp.
+
+        A value that is not finite is left out, and so is one that stands at this step already: a resume
+        or a retry repeats what an earlier attempt has logged.
+        """
         from mlflow.entities import Metric
 
         now = time.time_ns() // 1_000_000
-        batch = [
-            Metric(_name(key), float(value), now, step or 0)
-            for key, value in values.items()
-            if math.isfinite(value)
-        ]
-        with explained(self._uri):
+        points = {safe_name(key): (step or 0, float(value)) for key, value in values.items()}
+        with explained(self.uri):
+            batch = [
+                Metric(key, value, now, at)
+                for key, (at, value) in points.items()
+                if math.isfinite(value) and (at, value) not in self._logged(key)
+            ]
             for start in range(0, len(batch), _MAX_METRICS_PER_BATCH):
-                self._client.log_batch(self.run_id, metrics=batch[start : start + _MAX_METRICS_PER_BATCH])
+                self.client.log_batch(self.run_id, metrics=batch[start : start + _MAX_METRICS_PER_BATCH])
+        for metric in batch:
+            self._points[metric.key].add((metric.step, metric.value))
+
+    def _logged(self, key: str) -> set[tuple[int, float]]:
+        """The (step, value) points of a series that the run has; only a series that exists is fetched."""
+        if self._measured is None:
+            self._measured = frozenset(self.client.get_run(self.run_id).data.metrics)
+        if key not in self._points:
+            history = self.client.get_metric_history(self.run_id, key) if key in self._measured else []
+            self._points[key] = {(point.step, point.value) for point in history}
+        return self._points[key]
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record labels; a later value replaces an earlier one."""
-        with explained(self._uri):
-            for key, value in values.items():
-                text = HIDDEN if names_secret(key) else redacted(str(value))[:_MAX_TAG]
-                self._client.set_tag(self.run_id, _name(key), text)
+        with explained(self.uri):
+            for key, text in safe_tags(values).items():
+                self.client.set_tag(self.run_id, key, text)
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Record rows of equal keys as the table `name`, in place of an earlier one.
@@ -117,13 +147,13 @@ class MlflowTracker:
         columns = list(rows[0]) if rows else []
         data = [[row.get(column) for column in columns] for row in (hidden(row) for row in rows)]
         text = canonical_json({"columns": columns, "data": data})
-        path = f"tables/{_name(name).replace('/', '_')}.json"
-        with explained(self._uri):
-            self._client.log_text(self.run_id, text, path)
-            tagged = json.loads(self._client.get_run(self.run_id).data.tags.get(_TABLES_TAG, "[]"))
+        path = f"tables/{safe_name(name).replace('/', '_')}.json"
+        with explained(self.uri):
+            self.client.log_text(self.run_id, text, path)
+            tagged = json.loads(self.client.get_run(self.run_id).data.tags.get(_TABLES_TAG, "[]"))
             entry = {"path": path, "type": "table"}
             if entry not in tagged:
-                self._client.set_tag(self.run_id, _TABLES_TAG, json.dumps([*tagged, entry]))
+                self.client.set_tag(self.run_id, _TABLES_TAG, json.dumps([*tagged, entry]))
 
     def file(self, path: Path) -> None:
         """Record a small file as an artifact of the run; never weights.
@@ -134,27 +164,29 @@ class MlflowTracker:
         """
         if not path.is_file():
             raise InputError(f"there is no file {path} to record", fix="check the path")
-        with explained(self._uri):
-            self._client.log_artifact(self.run_id, str(path))
+        with explained(self.uri):
+            self.client.log_artifact(self.run_id, str(path))
 
     def finish(self, status: RunStatus = "FINISHED") -> None:
-        """End the run; a resume opens it again. A borrowed run is left open."""
+        """End the run, and as killed the nested runs whose processes did not end them; a resume opens
+        them again. A borrowed run is left as it is."""
         if self._borrowed:
             return
-        with explained(self._uri):
-            self._client.set_terminated(self.run_id, status=status)
+        left = "KILLED" if status == "FINISHED" else status
+        with explained(self.uri):
+            end_open_children(self.client, self.experiment_id, self.run_id, left)
+            self.client.set_terminated(self.run_id, status=status)
 
 
 def open_run(experiment: str, run_id: str, name: str, tracking_uri: str) -> MlflowTracker:
-    """The run with the tag `gukbap.run_id` = `run_id`, made where there is none.
+    """The run with the tag `kfp.run_id` = `run_id`, made where there is none, opened again where it ended.
 
-    Processes that share a SQLite file take turns. A server has no unique tags: steps that open a new
-    run there at one moment can make two, of which later ones take the oldest; so whoever starts
-    steps in parallel opens the run before.
+    Any number of processes may ask for it at one moment; all get the same run. One that Kubeflow
+    Pipelines' plugin has opened stays the plugin's.
 
     Args:
         experiment: name of the MLflow experiment; made where it is missing.
-        run_id: the pipeline run's own identity.
+        run_id: the pipeline run's own identity: KFP's, or the run folder's.
         name: what MLflow shows.
         tracking_uri: a server (http…) or a SQLite file (sqlite:////absolute/file.db), beside which
             the artifacts of new experiments are kept.
@@ -163,11 +195,14 @@ def open_run(experiment: str, run_id: str, name: str, tracking_uri: str) -> Mlfl
         StoreError: MLflow is not installed, cannot be reached, or refuses.
     """
     with alone(tracking_uri):
-        client = _client(tracking_uri)
+        client = open_client(tracking_uri)
         with explained(tracking_uri):
-            experiment_id = _experiment_id(client, experiment, tracking_uri)
-            found = _find_or_create(client, experiment_id, {RUN_TAG: run_id}, name)
-    return MlflowTracker(client, tracking_uri, found, experiment_id)
+            experiment_id = find_experiment(client, experiment, tracking_uri)
+            run = find_or_create(client, experiment_id, {RUN_TAG: run_id}, name)
+            borrowed = _PLUGIN_TAG in run.data.tags
+            if not borrowed:
+                reopen(client, run)
+    return MlflowTracker(client, tracking_uri, run.info.run_id, experiment_id, borrowed=borrowed)
 
 
 def from_environment(
@@ -179,33 +214,71 @@ def from_environment(
 ) -> MlflowTracker | NullTracker:
     """The tracker of a step that runs in a process of its own.
 
-    With MLFLOW_RUN_ID, that run. With MLFLOW_TRACKING_URI alone, the run of GUKBAP_RUN_ID, made where
-    there is none, and `stage` nested under it. With neither, a tracker that keeps nothing.
+    With MLFLOW_RUN_ID, that run, which belongs to whoever has set the variable: Kubeflow Pipelines'
+    MLflow plugin opens a run for each step and ends it. With MLFLOW_TRACKING_URI alone, the run of
+    GUKBAP_RUN_ID, made where there is none, and `stage` nested under it. With neither, a tracker that
+    keeps nothing.
 
     Raises:
         ConfigError: a variable that is needed beside a given one is missing.
         StoreError: MLflow cannot be reached, or there is no such run.
     """
     environment = os.environ if environment is None else environment
-    uri, given = environment.get("MLFLOW_TRACKING_URI"), environment.get("MLFLOW_RUN_ID")
-    if not uri:
-        if given:
-            raise ConfigError("MLFLOW_RUN_ID is set without MLFLOW_TRACKING_URI", fix="set both or neither")
-        return NullTracker()
-    if given:
-        client = _client(uri)
+    given = _given(environment)
+    if given is not None:
+        uri, run_id = given
+        client = open_client(uri)
         with explained(uri):
-            run = client.get_run(given)
-        return MlflowTracker(client, uri, given, run.info.experiment_id, borrowed=True)
-    run_id = environment.get("GUKBAP_RUN_ID")
+            run = client.get_run(run_id)
+        return MlflowTracker(client, uri, run_id, run.info.experiment_id, borrowed=True)
+    parent = parent_from_environment(experiment=experiment, name=name, environment=environment)
+    return parent.child(stage) if stage else parent
+
+
+def parent_from_environment(
+    *,
+    experiment: str | None = None,
+    name: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> MlflowTracker | NullTracker:
+    """The run of the whole pipeline, on which what is compared between runs is put.
+
+    With MLFLOW_RUN_ID, the run at the top of that run's ancestors, which the plugin ends: `finish` does
+    nothing to it. With MLFLOW_TRACKING_URI alone, the run of GUKBAP_RUN_ID, made where there is none.
+    With neither, a tracker that keeps nothing.
+
+    Raises:
+        ConfigError: a variable that is needed beside a given one is missing.
+        StoreError: MLflow cannot be reached, or there is no such run.
+    """
+    environment = os.environ if environment is None else environment
+    given = _given(environment)
+    if given is not None:
+        uri, inner = given
+        client = open_client(uri)
+        with explained(uri):
+            top = ancestor(client, client.get_run(inner))
+        return MlflowTracker(client, uri, top.info.run_id, top.info.experiment_id, borrowed=True)
+    uri_alone, run_id = environment.get(TRACKING_URI), environment.get(RUN_ID)
+    if not uri_alone:
+        return NullTracker()
     if not run_id:
         raise ConfigError(
-            "MLFLOW_TRACKING_URI is set without GUKBAP_RUN_ID, so the run to log into is not known",
-            fix="set GUKBAP_RUN_ID to the run's id, or unset MLFLOW_TRACKING_URI",
+            f"{TRACKING_URI} is set without {RUN_ID}, so the run to log into is not known",
+            fix=f"set {RUN_ID} to the run's id, or unset {TRACKING_URI}",
         )
-    chosen = experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or TrackingConfig().experiment
-    parent = open_run(chosen, run_id, name or run_id, uri)
-    return parent.child(stage) if stage else parent
+    chosen = experiment or environment.get(EXPERIMENT) or TrackingConfig().experiment
+    return open_run(chosen, run_id, name or run_id, uri_alone)
+
+
+def _given(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Where a run is that was opened for this step, and its id; None where there is none."""
+    uri, run_id = environment.get(TRACKING_URI), environment.get(MLFLOW_RUN)
+    if not run_id:
+        return None
+    if not uri:
+        raise ConfigError(f"{MLFLOW_RUN} is set without {TRACKING_URI}", fix="set both or neither")
+    return uri, run_id
 
 
 def check_server(uri: str) -> None:
@@ -214,83 +287,6 @@ def check_server(uri: str) -> None:
     Raises:
         StoreError: it cannot be reached, or refuses.
     """
-    client = _client(uri)
+    client = open_client(uri)
     with explained(uri):
         client.search_experiments(max_results=1)
-
-
-def _client(uri: str) -> Any:
-    for variable, value in _PATIENCE.items():
-        os.environ.setdefault(variable, value)
-    try:
-        from mlflow import MlflowClient
-    except ImportError as error:
-        raise StoreError("mlflow is not installed", fix="pip install 'gukbap[tracking]'") from error
-    # The first use of a SQLite file logs each of its schema migrations.
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    with explained(uri):
-        return MlflowClient(tracking_uri=uri)
-
-
-def _experiment_id(client: Any, name: str, uri: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        folder = sqlite_folder(uri)
-        # Without a place, a SQLite store writes artifacts into the working directory.
-        place = (folder / "mlflow-artifacts").as_uri() if folder else None
-        try:
-            return str(client.create_experiment(name, artifact_location=place))
-        except MlflowException:
-            # Another process of the run may have been quicker.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
-        raise StoreError(
-            f"the MLflow experiment {name!r} is deleted",
-            fix=f"mlflow experiments restore -x {found.experiment_id}; or choose another tracking.experiment",
-        )
-    return str(found.experiment_id)
-
-
-def _find_or_create(client: Any, experiment_id: str, tags: Mapping[str, str], name: str) -> str:
-    # MLflow's filter language knows no escape for the quote that encloses a value.
-    tags = {key: value.replace('"', "'") for key, value in tags.items()}
-    found = _find(client, experiment_id, tags)
-    if found is not None:
-        client.update_run(found, status="RUNNING")
-        return found
-    return str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
-
-
-def _find(client: Any, experiment_id: str, tags: Mapping[str, str]) -> str | None:
-    query = " and ".join(f'tags.`{key}` = "{value}"' for key, value in tags.items())
-    runs = client.search_runs(
-        [experiment_id], query, order_by=["attributes.start_time ASC", "attributes.run_id ASC"], max_results=1
-    )
-    return str(runs[0].info.run_id) if runs else None
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        path = f"{above}.{key}" if above else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, path)
-        else:
-            yield path, value
-
-
-def _param_text(key: str, value: Any) -> str:
-    if names_secret(key) and value is not None:
-        return HIDDEN
-    safe = hidden(value)
-    return (safe if isinstance(safe, str) else canonical_json(safe))[:_MAX_PARAM]
-
-
-def _name(key: str) -> str:
-    """A name that MLflow takes: letters of any script, digits and `_ . - : /`; the rest becomes `_`."""
-    text = re.sub(r"[^/\w.\-: ]", "_", unicodedata.normalize("NFC", key)).strip("_/. ")
-    return re.sub(r"/{2,}", "/", text)[:_MAX_KEY] or "unnamed"

@@ -12,6 +12,11 @@ _SECRET_NAME = re.compile(
     r"(?i)(password|passwd|secret|credential|api_?key|access_?key|private_?key|(^|[._-])(token|key)$)"
 )
 _USER_INFO = re.compile(r'(?<=://)[^/\s@"<>(),]+@')
+#: a secret among a URL's parameters, as in ?token=… and X-Amz-Signature=…
+_QUERY_SECRET = re.compile(
+    r"(?i)(?<=[?&])([\w.-]*(?:token|secret|password|credential|signature|api_?key|access_?key)|sig|key)"
+    r"=[^&\s#\"'<>(),]+"
+)
 #: shorter values are too common in ordinary text to be searched for
 _LEAST_SECRET_LENGTH = 8
 
@@ -22,8 +27,9 @@ def names_secret(name: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """A text without user:password parts of URLs and without secrets of the environment."""
+    """A text without user:password parts and tokens of URLs and without secrets of the environment."""
     text = _USER_INFO.sub(f"{HIDDEN}@", text)
+    text = _QUERY_SECRET.sub(rf"\1={HIDDEN}", text)
     secrets = {
         value
         for name, value in os.environ.items()

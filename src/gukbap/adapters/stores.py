@@ -37,6 +37,28 @@ def open_store(config: StoreConfig) -> HashingStore | None:
     return MinioStore.from_url(config)
 
 
+def artifact_is_there(uri: str, config: StoreConfig) -> bool:
+    """Whether an artifact's URI, as Kubeflow Pipelines gives it, still leads to something.
+
+    Args:
+        uri: minio://bucket/key, s3://bucket/key, file:///path or a plain path.
+        config: names the variables that hold the server's keys.
+
+    Raises:
+        ConfigError: the server or the scheme is not known.
+        StoreError: the server cannot be asked.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme in ("", "file"):
+        return Path(unquote(parts.path)).exists()
+    if parts.scheme not in ("minio", "s3"):
+        raise ConfigError(f"artifact {uri}", expected="minio://, s3:// or a path")
+    from gukbap.adapters.minio_store import MinioStore
+
+    bucket = config.model_copy(update={"url": f"s3://{parts.netloc}"})
+    return MinioStore.from_url(bucket, create=False).holds(unquote(parts.path).strip("/"))
+
+
 def upload_folder(store: HashingStore, folder: Path, prefix: str, progress: Progress) -> int:
     """Upload every file of a folder under `prefix`; returns how many had to be sent.
 

@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gukbap.adapters.progress import open_progress
+from gukbap.cli.kubeflow import connection_options
 from gukbap.cli.options import json_option, overrides_option, runs_option
 from gukbap.cli.preflight import check_inputs
-from gukbap.config import Recipe
+from gukbap.config import Recipe, RetryConfig
 from gukbap.errors import UsageError
 from gukbap.files import read_json
 from gukbap.handover import EXPERIMENT, TRACKING_URI
@@ -24,23 +25,21 @@ from gukbap.recipes import load_recipe
 from gukbap.runners.environment import stage_environment
 from gukbap.runners.run_folder import RunFolder
 
-if TYPE_CHECKING:
-    from gukbap.adapters.mlflow_tracker import MlflowTracker
-
 
 @click.command()
 @click.argument("recipe", required=False)
 @overrides_option
 @click.option(
     "--runner",
-    type=click.Choice(["inprocess", "subprocess"]),
+    type=click.Choice(["inprocess", "subprocess", "docker", "kfp"]),
     default="inprocess",
     show_default=True,
-    help="One process for all steps, or one for each step through kfp.local.",
+    help="One process for all steps; a process or a container for each, through kfp.local; or a cluster.",
 )
 @click.option("--run-id", help="Name the run; made of recipe and time by default.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was stopped; its own recipe is used.")
 @runs_option
+@connection_options
 @json_option
 def run(
     recipe: str | None,
@@ -49,10 +48,22 @@ def run(
     run_id: str | None,
     resume: str | None,
     runs: Path,
+    endpoint: str | None,
+    token_file: Path | None,
+    namespace: str | None,
     as_json: bool,
 ) -> None:
     """Run RECIPE (a name such as smoke or local, or a YAML file): generate, dedup, split, train,
-    infer, judge and report."""
+    infer, judge and report.
+
+    With --runner kfp the pipeline is registered, one run of it is started and followed to its end; it
+    leaves nothing in the folder of --runs.
+    """
+    if runner == "kfp":
+        _on_cluster(recipe, overrides, run_id, resume, endpoint, token_file, namespace, as_json)
+        return
+    if endpoint or token_file or namespace:
+        raise UsageError(f"--endpoint, --token-file and --namespace say nothing to --runner {runner}")
     start = time.monotonic()
     progress = open_progress()
     folder = _folder(recipe, overrides, run_id, resume, runs)
@@ -66,6 +77,34 @@ def run(
             progress.say(f"what was made is kept; go on with: gukbap run --resume {folder.id}")
             raise
     _show_results(folder, as_json, time.monotonic() - start)
+
+
+def _on_cluster(
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    run_id: str | None,
+    resume: str | None,
+    endpoint: str | None,
+    token_file: Path | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    from gukbap.cli.submit import run_on_cluster
+
+    if recipe is None or resume is not None:
+        raise UsageError(
+            "--resume goes on with a run of this machine",
+            expected="gukbap run RECIPE --runner kfp",
+            fix="a failed run of a cluster goes on by Retry in its UI, with its own journals",
+        )
+    run_on_cluster(
+        load_recipe(recipe, overrides),
+        run_name=run_id,
+        endpoint=endpoint,
+        token_file=token_file,
+        namespace=namespace,
+        as_json=as_json,
+    )
 
 
 def _folder(
@@ -92,6 +131,7 @@ def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> 
 
     from gukbap.adapters.stores import open_store, upload_folder
     from gukbap.runners.dag import read_steps
+    from gukbap.runners.docker import run_in_docker
     from gukbap.runners.inprocess import run_inprocess
     from gukbap.runners.subprocesses import run_subprocesses
     from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
@@ -102,34 +142,42 @@ def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> 
         if store is not None:
             upload_folder(store, folder.path, folder.id, progress)
 
-    with _tracked(folder, recipe) as extra, stage_environment(folder, extra):
-        pipeline = build_pipeline(recipe)
-        steps = read_steps(MessageToDict(pipeline.pipeline_spec), list(COMPONENTS))
+    # Another try at once: what a retry can mend on one machine (a killed process) needs no patience.
+    once_more = recipe.cluster.model_copy(update={"retry": RetryConfig(retries=1, backoff_seconds=0)})
+    pipeline = build_pipeline(recipe.model_copy(update={"cluster": once_more}), on_cluster=False)
+    steps = read_steps(MessageToDict(pipeline.pipeline_spec), list(COMPONENTS))
+    tracking = _tracking(folder, recipe)
+    with stage_environment(folder, tracking), _closed_when_stopped(recipe):
         try:
             if runner == "inprocess":
                 run_inprocess(steps, COMPONENTS, folder, progress, after_step=upload)
+            elif runner == "docker":
+                run_in_docker(pipeline, steps, folder, progress, tracking)
             else:
                 run_subprocesses(pipeline, steps, folder, progress)
         finally:
             upload()
 
 
-@contextmanager
-def _tracked(folder: RunFolder, recipe: Recipe) -> Iterator[dict[str, str]]:
-    """Open the parent run; yields the variables by which steps find it."""
+def _tracking(folder: RunFolder, recipe: Recipe) -> dict[str, str]:
+    """The variables by which steps find the tracked run."""
     if not recipe.tracking.enabled:
-        yield {}
-        return
-    from gukbap.adapters.mlflow_tracker import open_run
-    from gukbap.workers.context import closing_run
-
+        return {}
     uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri or default_tracking_uri(folder.path.parent)
-    tracker = open_run(recipe.tracking.experiment, folder.id, folder.id, uri)
-    tracker.params(recipe.model_dump(mode="json"))
-    tracker.tags({"gukbap.recipe_hash": recipe.hash, "gukbap.scripted": str(recipe.scripted).lower()})
-    with closing_run(tracker):
-        yield {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
-        _log_results(tracker, folder)
+    return {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
+
+
+@contextmanager
+def _closed_when_stopped(recipe: Recipe) -> Iterator[None]:
+    """Close the tracked run where a person stops it; in every other case the exit step does."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if recipe.tracking.enabled:
+            from gukbap.adapters.mlflow_tracker import parent_from_environment
+
+            parent_from_environment().finish("KILLED")
+        raise
 
 
 def default_tracking_uri(runs: Path) -> str:
@@ -146,17 +194,6 @@ def _summary(scores: dict[str, Any], training: dict[str, Any]) -> str:
     lines = [text for flag, text in banners.items() if scores[flag]]
     lines.append(text_table(ScoreTable.model_validate(scores["table"])))
     return "\n".join(lines)
-
-
-def _log_results(tracker: MlflowTracker, folder: RunFolder) -> None:
-    from gukbap.workers.context import Outcome
-
-    scores = read_json(folder.path / "scores.json")
-    tracker.metrics(Outcome(scores).metrics)
-    training = read_json(folder.place("train", "statistics"))
-    tracker.metrics({f"train.{name}": value for name, value in Outcome(training).metrics.items()})
-    for name in ("report.html", "report.md", "scores.json", "model_card.md"):
-        tracker.file(folder.path / name)
 
 
 def _show_results(folder: RunFolder, as_json: bool, seconds: float) -> None:

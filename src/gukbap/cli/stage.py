@@ -161,10 +161,14 @@ def infer(
 @output_option
 def judge(answers: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
     """Judge ANSWERS: judgements.jsonl, statistics.json."""
+    from gukbap.files import read_jsonl
+    from gukbap.schemas import Answer
     from gukbap.workers.stages import run_judge
 
+    checked = _prepare(recipe, overrides, output, answers)
+    first = read_jsonl(answers, Answer)[0]
     outcome = run_judge(
-        _prepare(recipe, overrides, output, answers).judge_settings(),
+        checked.judge_settings(first.subject, first.strategy),
         answers=answers,
         judgements=output / "judgements.jsonl",
         statistics=output / "statistics.json",

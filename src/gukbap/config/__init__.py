@@ -14,7 +14,7 @@ from gukbap.config.platform import (
     Toleration,
     TrackingConfig,
 )
-from gukbap.config.recipe import Recipe
+from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
 from gukbap.config.settings import (
     DedupSettings,
     GenerateSettings,
@@ -22,6 +22,7 @@ from gukbap.config.settings import (
     JudgeSettings,
     PromoteSettings,
     SplitSettings,
+    StageSettings,
     TrainSettings,
 )
 from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
@@ -29,6 +30,7 @@ from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
 __all__ = [
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
+    "NAME_PREFIX",
     "ClusterConfig",
     "DedupConfig",
     "DedupSettings",
@@ -48,6 +50,7 @@ __all__ = [
     "Section",
     "SplitConfig",
     "SplitSettings",
+    "StageSettings",
     "StepResources",
     "StoreConfig",
     "StudentConfig",
@@ -55,5 +58,6 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "TrainSettings",
+    "pipeline_name",
     "settings_text",
 ]

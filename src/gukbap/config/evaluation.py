@@ -97,4 +97,7 @@ class PromoteConfig(Section):
         le=10,
         description="promoted when the lower bound of tuned minus base is above this many points of 10",
     )
-    strategy: Strategy = Field("default", description="the strategy whose scores decide")
+    strategy: Strategy = Field(
+        "default",
+        description="the strategy whose scores decide; the first of infer.strategies where it is not asked",
+    )

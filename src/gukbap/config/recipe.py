@@ -21,6 +21,14 @@ from gukbap.config.training import StudentConfig, TrainConfig
 from gukbap.files import canonical_json, sha256_text
 from gukbap.schemas import Strategy, Subject
 
+#: what the name of every pipeline and registered model of this project begins with
+NAME_PREFIX = "gukbap-"
+
+
+def pipeline_name(recipe: str) -> str:
+    """The name under which a recipe's pipeline, and the model that it trains, are registered."""
+    return recipe if recipe.startswith(NAME_PREFIX) else f"{NAME_PREFIX}{recipe}"
+
 
 class Recipe(Section):
     """A whole run."""
@@ -61,6 +69,21 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _gpus_are_used(self) -> Recipe:
+        train, infer = self.cluster.train.gpus, self.cluster.infer.gpus
+        if train and train != self.train.processes:
+            raise ValueError(
+                f"cluster.train.gpus ({train}) must be train.processes ({self.train.processes}): "
+                "a process a GPU"
+            )
+        if infer and self.infer.engine == "vllm" and infer != self.infer.tensor_parallel_size:
+            raise ValueError(
+                f"cluster.infer.gpus ({infer}) must be infer.tensor_parallel_size "
+                f"({self.infer.tensor_parallel_size})"
+            )
+        return self
+
     @property
     def judge_is_teacher(self) -> bool:
         """Whether one model teaches and judges."""
@@ -73,6 +96,12 @@ class Recipe(Section):
             e.model.startswith("scripted://") and e.base_url is None
             for e in (self.teacher, self.judge.endpoint)
         )
+
+    @property
+    def deciding_strategy(self) -> Strategy:
+        """The strategy whose scores decide on promotion."""
+        wanted = self.promote.strategy
+        return wanted if wanted in self.infer.strategies else self.infer.strategies[0]
 
     @property
     def hash(self) -> str:
@@ -98,6 +127,7 @@ class Recipe(Section):
     def infer_settings(self, subject: Subject, strategy: Strategy) -> InferSettings:
         """The settings of one infer step."""
         return InferSettings(
+            step=f"infer-{subject}-{strategy}",
             seed=self.seed,
             student=self.student,
             infer=self.infer,
@@ -106,15 +136,15 @@ class Recipe(Section):
             strategy=strategy,
         )
 
-    def judge_settings(self) -> JudgeSettings:
-        """The settings of a judge step."""
-        return JudgeSettings(seed=self.seed, judge=self.judge)
+    def judge_settings(self, subject: Subject, strategy: Strategy) -> JudgeSettings:
+        """The settings of one judge step."""
+        return JudgeSettings(step=f"judge-{subject}-{strategy}", seed=self.seed, judge=self.judge)
 
     def promote_settings(self) -> PromoteSettings:
         """The settings of the promote stage."""
         return PromoteSettings(
             seed=self.seed,
-            registered_model=self.promote.registered_model or f"gukbap-{self.name.replace('.', '-')}",
-            promote=self.promote,
+            registered_model=self.promote.registered_model or pipeline_name(self.name).replace(".", "-"),
+            promote=self.promote.model_copy(update={"strategy": self.deciding_strategy}),
             scripted=self.scripted,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from gukbap.config.base import Section
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
@@ -9,40 +11,52 @@ from gukbap.config.training import StudentConfig, TrainConfig
 from gukbap.schemas import Strategy, Subject
 
 
-class GenerateSettings(Section):
+class StageSettings(Section):
+    """What every stage depends on."""
+
+    step: str = Field(description="the step's name in the pipeline, for example infer-tuned-1-shot")
+    seed: int
+    edition: str = Field(
+        "",
+        description="sets apart work that is equal in everything else: a scheduled run's own data, or the "
+        "rebuilding of an artifact that is gone; part of every cache key and journal",
+    )
+
+
+class GenerateSettings(StageSettings):
     """What the generate stage depends on."""
 
-    seed: int
+    step: str = "generate"
     teacher: Endpoint
     generate: GenerateConfig
 
 
-class DedupSettings(Section):
+class DedupSettings(StageSettings):
     """What the dedup stage depends on."""
 
-    seed: int
+    step: str = "dedup"
     dedup: DedupConfig
 
 
-class SplitSettings(Section):
+class SplitSettings(StageSettings):
     """What the split stage depends on."""
 
-    seed: int
+    step: str = "split"
     split: SplitConfig
 
 
-class TrainSettings(Section):
+class TrainSettings(StageSettings):
     """What the train stage depends on."""
 
-    seed: int
+    step: str = "train"
     student: StudentConfig
     train: TrainConfig
 
 
-class InferSettings(Section):
+class InferSettings(StageSettings):
     """What one infer step depends on."""
 
-    seed: int
+    step: str = "infer"
     student: StudentConfig
     infer: InferConfig
     evaluate: EvaluateConfig
@@ -50,17 +64,17 @@ class InferSettings(Section):
     strategy: Strategy
 
 
-class JudgeSettings(Section):
+class JudgeSettings(StageSettings):
     """What one judge step depends on."""
 
-    seed: int
+    step: str = "judge"
     judge: JudgeConfig
 
 
-class PromoteSettings(Section):
+class PromoteSettings(StageSettings):
     """What the promote stage depends on."""
 
-    seed: int
+    step: str = "promote"
     registered_model: str
     promote: PromoteConfig
     scripted: bool

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from gukbap.adapters.progress import open_progress
-from gukbap.config import Section
-from gukbap.errors import GukbapError
+from gukbap.config import Section, StageSettings
 from gukbap.files import Journal, canonical_json, sha256_text
-from gukbap.handover import QUIET, WORK_DIR, leave_error
+from gukbap.handover import (
+    QUIET,
+    RUN_ID,
+    SHARED_DIR,
+    WORK_DIR,
+    clear_failure,
+    leave_failure,
+)
 from gukbap.ports import Progress
 
 if TYPE_CHECKING:
@@ -49,18 +55,31 @@ def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def work_folder() -> Path:
     """The scratch folder of this run; a temporary one where no runner names one."""
-    name = os.environ.get(WORK_DIR)
-    return Path(name) if name else Path(tempfile.mkdtemp(prefix="gukbap-"))
+    return lasting_folder() or Path(tempfile.mkdtemp(prefix="gukbap-"))
 
 
-def stage_folder(stage: str, settings: Section, *inputs: str) -> Path:
-    """A stage's own scratch folder, named by everything its work depends on.
+def lasting_folder() -> Path | None:
+    """The run's scratch folder that outlives this process; None where there is none."""
+    if name := os.environ.get(WORK_DIR):
+        return Path(name)
+    shared, run_id = shared_folder(), os.environ.get(RUN_ID)
+    return shared / "runs" / run_id if shared and run_id else None
+
+
+def shared_folder() -> Path | None:
+    """The folder that all runs of a cluster share; None where there is none."""
+    name = os.environ.get(SHARED_DIR)
+    return Path(name) if name else None
+
+
+def stage_folder(settings: StageSettings, *inputs: str) -> Path:
+    """A step's own scratch folder, named by everything its work depends on.
 
     Two attempts at the same work meet in one folder; work that differs in a setting or an input
     never does.
     """
     fingerprint = sha256_text(canonical_json([settings.model_dump(mode="json"), *inputs]))[:16]
-    folder = work_folder() / f"{stage}-{fingerprint}"
+    folder = work_folder() / f"{settings.step}-{fingerprint}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -114,16 +133,21 @@ def closing_run(tracker: MlflowTracker | NullTracker) -> Iterator[None]:
 
 
 def leaving_errors(work: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
-    """Leave a stage's error as a file in the scratch folder, so that a runner in another process
-    can tell the user the same clear words."""
+    """Leave a step's error as a file in the scratch folder, so that a runner in another process, and
+    the exit step, can tell the user the same clear words."""
 
     @wraps(work)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Returned:
+        folder = lasting_folder()
+        step = args[0].step if isinstance(args[0], StageSettings) else work.__name__.removeprefix("run_")
         try:
-            return work(*args, **kwargs)
-        except GukbapError as error:
-            if WORK_DIR in os.environ:
-                leave_error(error, work_folder())
+            result = work(*args, **kwargs)
+        except Exception as error:
+            if folder:
+                leave_failure(step, error, folder)
             raise
+        if folder:
+            clear_failure(step, folder)
+        return result
 
     return run

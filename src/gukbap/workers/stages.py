@@ -54,8 +54,8 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     seeds = load_seeds(settings.generate.seeds)
     drawn = draw_seeds(seeds, settings.generate.seed_count, settings.seed)
     progress = context.progress()
-    folder = context.stage_folder("generate", settings, *(seed.model_dump_json() for seed in drawn))
-    with context.tracked("generate", settings) as log, context.journal(folder) as journal:
+    folder = context.stage_folder(settings, *(seed.model_dump_json() for seed in drawn))
+    with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))
         result = generate(settings, drawn, model, journal, progress)
         write_jsonl(rows, result.rows)
@@ -72,7 +72,7 @@ def run_dedup(
     """Remove near-duplicates; removed rows are kept beside with their keeper."""
     from gukbap.stages.dedup import near_dedup
 
-    with context.tracked("dedup", settings) as log:
+    with context.tracked(settings.step, settings) as log:
         result = near_dedup(settings, read_jsonl(source, Row), context.progress())
         write_jsonl(rows, result.kept)
         write_jsonl(removed, result.removed)
@@ -88,7 +88,7 @@ def run_split(
     """Split rows into training and validation by seed family."""
     from gukbap.stages.split import split
 
-    with context.tracked("split", settings) as log:
+    with context.tracked(settings.step, settings) as log:
         result = split(settings, read_jsonl(source, Row))
         write_jsonl(train, result.train)
         write_jsonl(validation, result.validation)
@@ -107,8 +107,8 @@ def run_train(
 
     progress = context.progress()
     rows, validation = read_jsonl(train_rows, Row), read_jsonl(validation_rows, Row)
-    folder = context.stage_folder("train", settings, sha256_file(train_rows), sha256_file(validation_rows))
-    with context.tracked("train", settings) as log:
+    folder = context.stage_folder(settings, sha256_file(train_rows), sha256_file(validation_rows))
+    with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
         result = train(settings, rows, validation, base, model, folder, progress)
         outcome = Outcome(result.statistics, {"sha256": folder_fingerprint(model)})
@@ -132,11 +132,8 @@ def run_infer(settings: InferSettings, *, tuned: Path | None, answers: Path, sta
     folder = tuned if tuned is not None else resolve_model(settings.student.model, progress)
     fingerprint = model_fingerprint(folder)
     name = f"{'tuned' if tuned is not None else settings.student.model}@{fingerprint[:12]}"
-    step = f"infer {settings.subject} {settings.strategy}"
-    work = context.stage_folder(
-        step.replace(" ", "-"), settings, fingerprint, *(q.model_dump_json() for q in questions)
-    )
-    with context.tracked(step, settings) as log, context.journal(work) as journal:
+    work = context.stage_folder(settings, fingerprint, *(q.model_dump_json() for q in questions))
+    with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
         engine = open_engine(settings, folder, name)
         try:
             result = infer(settings, questions, strategies, engine, journal, progress)
@@ -159,9 +156,8 @@ def run_judge(settings: JudgeSettings, *, answers: Path, judgements: Path, stati
 
     records = read_jsonl(answers, Answer)
     progress = context.progress()
-    step = f"judge {records[0].subject} {records[0].strategy}"
-    work = context.stage_folder(step.replace(" ", "-"), settings, sha256_file(answers))
-    with context.tracked(step, settings) as log, context.journal(work) as journal:
+    work = context.stage_folder(settings, sha256_file(answers))
+    with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
         model = open_chat(settings.judge.endpoint, lambda uri: resolve_gguf(uri, progress))
         result = judge(settings, records, model, journal, progress)
         write_jsonl(judgements, result.judgements)
@@ -191,10 +187,12 @@ def run_report(
     licences = {f"bundled://{name}": entry.license for name, entry in load_catalogue().items()}
     targets = {"report.html": html, "report.md": markdown, "model_card.md": model_card, "scores.json": scores}
     with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
-        records = [record for path in judgements for record in read_jsonl(path, Judgement)]
+        # A strategy that the run form leaves out has an empty file.
+        records = [record for path in judgements for record in read_jsonl(path, Judgement, allow_empty=True)]
+        known = {stage: read_json(path) for stage, path in statistics.items()}
         facts = build_facts(
             recipe,
-            statistics={stage: read_json(path) for stage, path in statistics.items()},
+            statistics=known,
             rows=read_jsonl(rows, Row) if rows else [],
             licences=licences,
         )
@@ -203,4 +201,24 @@ def run_report(
             write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
         outcome = Outcome(read_json(scores))
         log(outcome)
+        _track_results(recipe, known, outcome.statistics, rows, Path(folder))
     return outcome
+
+
+def _track_results(
+    recipe: Recipe,
+    statistics: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    rows: Path | None,
+    folder: Path,
+) -> None:
+    """Put what runs are compared by on the parent run: flat numbers, and the small files."""
+    from gukbap.adapters.mlflow_tracker import parent_from_environment
+    from gukbap.stages.comparable import comparable_metrics
+
+    parent = parent_from_environment(experiment=recipe.tracking.experiment)
+    parent.metrics(comparable_metrics(scores, statistics))
+    if rows:
+        parent.tags({"gukbap.dataset_sha256": sha256_file(rows)})
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        parent.file(file)

@@ -12,7 +12,7 @@ from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.files import read_json, read_jsonl, write_json
 from gukbap.schemas import Row
-from gukbap.stages.train.launch import ERROR, JOB, RESULT
+from gukbap.stages.train.launch import JOB, RESULT, ROWS, VALIDATION, leave_job_error
 from gukbap.stages.train.training import train_in_process
 
 
@@ -24,16 +24,15 @@ def main(folder: str) -> int:
     try:
         statistics = train_in_process(
             TrainSettings.model_validate(json.loads(values["settings"])),
-            read_jsonl(job / "rows.jsonl", Row),
-            read_jsonl(job / "validation.jsonl", Row),
+            read_jsonl(job / ROWS, Row),
+            read_jsonl(job / VALIDATION, Row),
             Path(values["model"]),
             Path(values["output"]),
             Path(values["work"]),
             open_progress(quiet=not first or bool(os.environ.get("GUKBAP_QUIET"))),
         )
     except GukbapError as error:
-        words = {"problem": error.problem, "expected": error.expected, "fix": error.fix}
-        write_json(job / ERROR, {**words, "exit_code": error.exit_code})
+        leave_job_error(job, error)
         return error.exit_code
     if first:
         write_json(job / RESULT, statistics)

@@ -1,4 +1,9 @@
-"""Training in several processes of this machine, one a GPU (or, for tests, one a CPU share)."""
+"""Training in several processes, one a GPU (or, for tests, one a CPU share): of this machine, or of
+several nodes that share a folder.
+
+A job folder is what the processes get and leave: settings, rows and places before, statistics or an
+error afterwards.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,7 @@ from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, trainin
 
 WORKER = "gukbap.workers.train_worker"
 JOB, RESULT, ERROR = "job.json", "result.json", "error.json"
+ROWS, VALIDATION = "rows.jsonl", "validation.jsonl"
 
 
 def train_in_processes(
@@ -40,24 +46,91 @@ def train_in_processes(
         GukbapError: a process failed (with its own words where it left any), or there are too few GPUs.
     """
     _require_devices(settings)
-    # Before any process looks at the folder: what is torn or another training's is gone.
-    claim_work_folder(work, training_identity(settings, rows, validation, model_folder), progress)
-    newest_complete(work / CHECKPOINTS, progress)
+    prepare_work(settings, rows, validation, model_folder, work, progress)
     job = work / "job"
-    _write_job(job, settings, rows, validation, model_folder, output, work)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--no-python"]
-    command += [f"--nproc_per_node={settings.train.processes}", sys.executable, "-m", WORKER, str(job)]
-    _run(command)
-    if (job / ERROR).exists():
-        values = read_json(job / ERROR)
-        error = StageFailedError(values["problem"], expected=values["expected"], fix=values["fix"])
-        error.exit_code = int(values["exit_code"])
+    write_job(job, settings, rows, validation, model=model_folder, output=output, work=work)
+    _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
+    if error := left_error(job):
         raise error
-    if not (job / RESULT).exists():
+    statistics = left_statistics(job)
+    if statistics is None:
         raise GukbapError(
             f"training in {settings.train.processes} processes failed",
             fix="the processes' own messages stand above; run again to go on from the last checkpoint",
         )
+    return statistics
+
+
+def over_nodes(settings: TrainSettings, nodes: int) -> TrainSettings:
+    """The settings that the processes of several nodes train with: `train.processes` is their number on
+    all nodes together, as everything from the step's size to the checkpoints' identity counts them."""
+    processes = settings.train.processes * nodes
+    return settings.model_copy(update={"train": settings.train.model_copy(update={"processes": processes})})
+
+
+def prepare_work(
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    model_folder: Path,
+    work: Path,
+    progress: Progress,
+) -> None:
+    """Remove torn checkpoints and another training's, before any process looks at the folder."""
+    claim_work_folder(work, training_identity(settings, rows, validation, model_folder), progress)
+    newest_complete(work / CHECKPOINTS, progress)
+
+
+def process_command(*options: str, job: Path) -> list[str]:
+    """torchrun's command line for processes that train the job in a folder."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", *options, "--no-python"]
+    return [*launcher, sys.executable, "-m", WORKER, str(job)]
+
+
+def write_job(
+    job: Path,
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    *,
+    model: Path | None,
+    output: Path,
+    work: Path,
+) -> None:
+    """Write a job folder; what an earlier attempt left in it is removed.
+
+    Args:
+        model: the base model's folder; None where the nodes find it themselves.
+    """
+    for left in (RESULT, ERROR):
+        (job / left).unlink(missing_ok=True)
+    write_jsonl(job / ROWS, rows)
+    write_jsonl(job / VALIDATION, validation)
+    places = {"model": model, "output": output, "work": work}
+    paths = {name: str(path.resolve()) if path else None for name, path in places.items()}
+    write_json(job / JOB, {"settings": settings_text(settings), **paths})
+
+
+def leave_job_error(job: Path, error: GukbapError) -> None:
+    """Write an error's words for whoever started the job."""
+    words = {"problem": error.problem, "expected": error.expected, "fix": error.fix}
+    write_json(job / ERROR, {**words, "exit_code": error.exit_code})
+
+
+def left_error(job: Path) -> StageFailedError | None:
+    """The error that a process left, with its words and exit code."""
+    if not (job / ERROR).exists():
+        return None
+    values = read_json(job / ERROR)
+    error = StageFailedError(values["problem"], expected=values["expected"], fix=values["fix"])
+    error.exit_code = int(values["exit_code"])
+    return error
+
+
+def left_statistics(job: Path) -> dict[str, Any] | None:
+    """The statistics that the first process left after everything else was written."""
+    if not (job / RESULT).exists():
+        return None
     statistics: dict[str, Any] = read_json(job / RESULT)
     return statistics
 
@@ -80,29 +153,11 @@ def _require_devices(settings: TrainSettings) -> None:
         )
 
 
-def _write_job(
-    job: Path,
-    settings: TrainSettings,
-    rows: Sequence[Row],
-    validation: Sequence[Row],
-    model_folder: Path,
-    output: Path,
-    work: Path,
-) -> None:
-    for left in (RESULT, ERROR):
-        (job / left).unlink(missing_ok=True)
-    write_jsonl(job / "rows.jsonl", rows)
-    write_jsonl(job / "validation.jsonl", validation)
-    places = {"model": model_folder, "output": output, "work": work}
-    paths = {name: str(path.resolve()) for name, path in places.items()}
-    write_json(job / JOB, {"settings": settings_text(settings), **paths})
-
-
 def _run(command: Sequence[str]) -> None:
     """Run the launcher; an interruption reaches each process once, and they save a checkpoint."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     with (
-        _terminating_as_interrupt(),
+        terminating_as_interrupt(),
         # A session of its own: a terminal's Ctrl-C would reach the processes twice, from the terminal
         # and from the launcher. Standard output belongs to results.
         subprocess.Popen(
@@ -118,7 +173,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _terminating_as_interrupt() -> Iterator[None]:
+def terminating_as_interrupt() -> Iterator[None]:
     """Let SIGTERM be heard as KeyboardInterrupt, so that no process is left behind."""
     if threading.current_thread() is not threading.main_thread():
         yield

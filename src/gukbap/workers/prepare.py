@@ -1,0 +1,195 @@
+"""The first step of a run: check what the form says, settle every step's settings, open the run.
+
+Nothing is paid for before all of it is known to be right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gukbap.config import Recipe, StageSettings, settings_text
+from gukbap.errors import ConfigError, GukbapError
+from gukbap.files import write_text
+from gukbap.form import ALWAYS, REUSE, apply_form, fields_of, value_at
+from gukbap.handover import RUN_ID
+from gukbap.schemas import STRATEGIES, SUBJECTS
+from gukbap.workers.context import Outcome, leaving_errors, progress, shared_folder
+from gukbap.workers.editions import Ledger, Planned, plan_editions
+from gukbap.workers.outputs import LEDGER
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The recipe as it is run, and the text of every step's settings ("" for a step that is left out)."""
+
+    outcome: Outcome
+    recipe: Recipe
+    settings: dict[str, str]
+
+    def parameters(self) -> Any:
+        """The output parameters of the prepare step, as a named tuple."""
+        named = {step.replace("-", "_"): text for step, text in self.settings.items()}
+        values = {
+            **dict.fromkeys(_LEAVABLE, ""),
+            **named,
+            "recipe": settings_text(self.recipe),
+            "promote": settings_text(self.recipe.promote_settings()),
+            "train_gpus": str(self.recipe.cluster.train.gpus),
+            "infer_gpus": str(self.recipe.cluster.infer.gpus),
+        }
+        return namedtuple("Prepared", values)(**values)
+
+
+@leaving_errors
+def run_prepare(
+    recipe: Recipe,
+    *,
+    form: Mapping[str, Any],
+    freshness: str,
+    images: Mapping[str, str],
+    summary: Path,
+) -> Prepared:
+    """Check and settle a run.
+
+    Args:
+        recipe: as it was compiled.
+        form: the form's values by field.
+        freshness: `reuse` takes unchanged steps from the cache, `always` generates new data.
+        images: the images that the steps run in, for the run's tags.
+        summary: where the plan is written, as Markdown.
+
+    Raises:
+        ConfigError: a value of the form is not allowed.
+    """
+    settled = apply_form(recipe, form)
+    left_out = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
+    if left_out:
+        raise ConfigError(
+            f"strategies {', '.join(left_out)} are not in this pipeline",
+            expected=f"some of {', '.join(recipe.infer.strategies)}",
+            fix="compile a recipe that has them: gukbap apply RECIPE --set infer.strategies=[…]",
+        )
+    if freshness not in (REUSE, ALWAYS):
+        raise ConfigError(f"freshness is {freshness!r}", expected=f"{REUSE} or {ALWAYS}")
+    planned = _plan(settled, fresh=["generate"] if freshness == ALWAYS else [])
+    settings = {
+        step: settings_text(values.model_copy(update={"edition": planned[step].edition}))
+        for step, values in step_settings(settled).items()
+    }
+    settings |= {step: "" for step in step_settings(recipe) if step not in settings}
+    write_text(summary, _summary(recipe, settled, planned))
+    counts = {verdict: sum(p.verdict == verdict for p in planned.values()) for verdict in _WORDS}
+    outcome = Outcome({"steps": {"total": len(planned), **counts}}, {"recipe_sha256": settled.hash})
+    _open_run(settled, images)
+    return Prepared(outcome, settled, settings)
+
+
+def step_settings(recipe: Recipe) -> dict[str, StageSettings]:
+    """The settings of every step whose work can be reused, producers first."""
+    settings: dict[str, StageSettings] = {
+        "generate": recipe.generate_settings(),
+        "dedup": recipe.dedup_settings(),
+        "split": recipe.split_settings(),
+        "train": recipe.train_settings(),
+    }
+    for subject in recipe.infer.subjects:
+        for strategy in recipe.infer.strategies:
+            for values in (
+                recipe.infer_settings(subject, strategy),
+                recipe.judge_settings(subject, strategy),
+            ):
+                settings[values.step] = values
+    return settings
+
+
+#: outputs that are empty where a recipe leaves the step out
+_LEAVABLE = [
+    f"{stage}_{subject}_{strategy}".replace("-", "_")
+    for stage in ("infer", "judge")
+    for subject in SUBJECTS
+    for strategy in STRATEGIES
+]
+
+#: step → the steps whose artifacts it reads (the pipeline's edges; a test compares them)
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "generate": (),
+    "dedup": ("generate",),
+    "split": ("dedup",),
+    "train": ("split",),
+    **{
+        f"infer-{subject}-{strategy}": ("train",) if subject == "tuned" else ()
+        for subject in SUBJECTS
+        for strategy in STRATEGIES
+    },
+    **{
+        f"judge-{subject}-{strategy}": (f"infer-{subject}-{strategy}",)
+        for subject in SUBJECTS
+        for strategy in STRATEGIES
+    },
+}
+
+
+def _plan(recipe: Recipe, fresh: list[str]) -> dict[str, Planned]:
+    """Editions, where they can matter: with a claim that keeps the ledger, or for data made anew."""
+    shared = shared_folder()
+    settings = step_settings(recipe)
+    if shared is None and not fresh:
+        return {step: Planned("", "new") for step in settings}
+    return plan_editions(
+        settings,
+        NEEDS,
+        run_id=os.environ.get(RUN_ID, "unnamed"),
+        fresh=fresh,
+        ledger=Ledger(shared / LEDGER) if shared else None,
+        is_there=lambda uri: _is_there(uri, recipe),
+    )
+
+
+def _is_there(uri: str, recipe: Recipe) -> bool:
+    from gukbap.adapters.stores import artifact_is_there
+
+    try:
+        return artifact_is_there(uri, recipe.store)
+    except GukbapError as error:
+        # To pay for a data set again because a key is missing would be the worse mistake.
+        progress().say(f"cannot look for {uri}, so it is taken to be there: {error.problem}")
+        return True
+
+
+def _open_run(recipe: Recipe, images: Mapping[str, str]) -> None:
+    """Open the tracker's parent run before steps start side by side."""
+    from gukbap.adapters.mlflow_tags import parent_tags
+    from gukbap.adapters.mlflow_tracker import parent_from_environment
+
+    parent = parent_from_environment(experiment=recipe.tracking.experiment)
+    parent.params(recipe.model_dump(mode="json"))
+    parent.tags(parent_tags(recipe, os.environ.get(RUN_ID, ""), images))
+
+
+_WORDS = {
+    "new": "runs: never made with these inputs",
+    "known": "may be reused: made before, and its artifacts are there",
+    "gone": "runs again: an artifact made before is gone from the store",
+    "fresh": "runs: new data was asked for",
+}
+
+
+def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) -> str:
+    lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
+    changed = [
+        (field.name, value_at(recipe, field), value_at(settled, field))
+        for field in fields_of(recipe)
+        if value_at(recipe, field) != value_at(settled, field)
+    ]
+    if changed:
+        lines += ["| changed in the form | from | to |", "| --- | --- | --- |"]
+        lines += [f"| {name} | {old} | {new} |" for name, old, new in changed]
+        lines.append("")
+    lines += ["| step | plan |", "| --- | --- |"]
+    lines += [f"| {step} | {_WORDS[plan.verdict]} |" for step, plan in planned.items()]
+    return "\n".join(lines) + "\n"
