@@ -16,6 +16,7 @@ import yaml
 
 import gukbap
 from components import images
+from gukbap.recipes import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "gukbap"
@@ -217,6 +218,13 @@ def test_templates_use_only_values_that_exist() -> None:
             place = place[part]
 
 
+def test_the_chart_makes_what_recipes_name() -> None:
+    values, cluster = read_yaml(CHART / "values.yaml"), load_recipe("gukbap-mistral-7b").cluster
+    assert values["workClaim"]["name"] == cluster.work_claim
+    assert values["platform"]["configMap"] == cluster.config_map
+    assert values["existingSecret"] == cluster.secret
+
+
 def test_helm_renders_the_chart() -> None:
     helm = shutil.which("helm")
     if helm is None:
@@ -225,9 +233,17 @@ def test_helm_renders_the_chart() -> None:
     subprocess.run([helm, "lint", "--strict", str(CHART)], check=True, capture_output=True)
     command = [helm, "template", "trial", str(CHART), "--set-file", f"recipes.smoke={recipe}"]
     rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    objects = {item["kind"]: item for item in yaml.safe_load_all(rendered) if item}
-    assert set(objects) == {"ConfigMap", "ServiceAccount"}
-    assert objects["ConfigMap"]["data"] == {"smoke.yaml": recipe.read_text(encoding="utf-8")}
+    objects = {
+        (item["kind"], item["metadata"]["name"]): item for item in yaml.safe_load_all(rendered) if item
+    }
+    assert set(objects) == {
+        ("ConfigMap", "gukbap"),
+        ("ConfigMap", "trial-recipes"),
+        ("PersistentVolumeClaim", "gukbap-work"),
+        ("ServiceAccount", "trial"),
+    }
+    recipes = objects["ConfigMap", "trial-recipes"]
+    assert recipes["data"] == {"smoke.yaml": recipe.read_text(encoding="utf-8")}
     unknown = subprocess.run([*command, "--set", "recipez=1"], capture_output=True, text=True)
     assert unknown.returncode != 0
     assert "recipez" in unknown.stderr

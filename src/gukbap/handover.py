@@ -55,9 +55,15 @@ def leave_failure(step: str, error: BaseException, work: Path) -> None:
     write_json(_failures(work) / f"{step}.json", values)
 
 
-def clear_failure(step: str, work: Path) -> None:
-    """A step that failed before has ended well."""
+def leave_success(step: str, work: Path) -> None:
+    """Note that a step has ended well, and take away what an earlier attempt left."""
+    write_json(_successes(work) / f"{step}.json", {"step": step, "pod": os.environ.get(POD_NAME)})
     (_failures(work) / f"{step}.json").unlink(missing_ok=True)
+
+
+def has_succeeded(step: str, work: Path) -> bool:
+    """Whether a step of this run has ended well."""
+    return (_successes(work) / f"{step}.json").exists()
 
 
 def failures(work: Path) -> list[Mapping[str, Any]]:
@@ -85,3 +91,7 @@ def first_failure(work: Path) -> StageFailedError | None:
 
 def _failures(work: Path) -> Path:
     return work / "failures"
+
+
+def _successes(work: Path) -> Path:
+    return work / "successes"

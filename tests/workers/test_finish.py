@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from gukbap.adapters.mlflow_tracker import parent_from_environment
 from gukbap.errors import EndpointError, GukbapError
-from gukbap.handover import RUN_ID, SHARED_DIR, TRACKING_URI, WORK_DIR, leave_failure
+from gukbap.handover import RUN_ID, SHARED_DIR, TRACKING_URI, WORK_DIR, leave_failure, leave_success
 from gukbap.recipes import load_recipe
 from gukbap.workers.finish import run_finish
 
@@ -62,11 +62,18 @@ def test_a_failure_is_told_with_its_words_its_pod_and_its_log(work: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [("CANCELLED", "KILLED"), ("CANCELED", "KILLED"), ("UNKNOWN", "FAILED")]
+    ("state", "status"),
+    [("COMPLETE", "FINISHED"), ("CACHED", "FINISHED"), ("CANCELED", "KILLED"), ("RUNNING", "FAILED")],
 )
 def test_every_other_end_has_its_status(work: Path, tmp_path: Path, state: str, status: str) -> None:
     run_finish(SMOKE, state=state, message="", summary=tmp_path / "end.md")
     assert tracked(tmp_path)[0] == status
+
+
+def test_a_state_that_lags_behind_is_settled_by_the_last_steps_own_note(work: Path, tmp_path: Path) -> None:
+    leave_success("promote", work)
+    run_finish(SMOKE, state="RUNNING", message="", summary=tmp_path / "end.md")
+    assert tracked(tmp_path)[0] == "FINISHED"
 
 
 def test_finishing_twice_is_harmless(work: Path, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +145,7 @@ def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> 
     pipeline = build_pipeline(recipe.model_copy(update={"cluster": once_more}), on_cluster=False)
     steps = read_steps(MessageToDict(pipeline.pipeline_spec), list(COMPONENTS))
     tracking = _tracking(folder, recipe)
-    with stage_environment(folder, tracking), _closed_when_stopped(recipe):
+    with stage_environment(folder, tracking):
         try:
             if runner == "inprocess":
                 run_inprocess(steps, COMPONENTS, folder, progress, after_step=upload)
@@ -165,19 +163,6 @@ def _tracking(folder: RunFolder, recipe: Recipe) -> dict[str, str]:
         return {}
     uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri or default_tracking_uri(folder.path.parent)
     return {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
-
-
-@contextmanager
-def _closed_when_stopped(recipe: Recipe) -> Iterator[None]:
-    """Close the tracked run where a person stops it; in every other case the exit step does."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if recipe.tracking.enabled:
-            from gukbap.adapters.mlflow_tracker import parent_from_environment
-
-            parent_from_environment().finish("KILLED")
-        raise
 
 
 def default_tracking_uri(runs: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from gukbap.adapters.progress import open_progress
 from gukbap.config import Section, StageSettings
@@ -19,14 +19,11 @@ from gukbap.handover import (
     RUN_ID,
     SHARED_DIR,
     WORK_DIR,
-    clear_failure,
     leave_failure,
+    leave_success,
 )
+from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
-
-if TYPE_CHECKING:
-    from gukbap.adapters.mlflow_tracker import MlflowTracker
-    from gukbap.adapters.null_tracker import NullTracker
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
@@ -102,7 +99,7 @@ def tracked(stage: str, settings: Section) -> Iterator[Callable[[Outcome], None]
 
     The run is closed as finished, failed or killed, whichever the block was.
     """
-    from gukbap.adapters.mlflow_tracker import from_environment
+    from gukbap.adapters.mlflow_tracker import from_environment, parent_from_environment
 
     tracker = from_environment(stage)
     tracker.params(settings.model_dump(mode="json"))
@@ -114,17 +111,14 @@ def tracked(stage: str, settings: Section) -> Iterator[Callable[[Outcome], None]
             step = int(values.pop("step"))
             tracker.metrics({f"history.{key}": value for key, value in values.items()}, step=step)
 
-    with closing_run(tracker):
-        yield log
-
-
-@contextmanager
-def closing_run(tracker: MlflowTracker | NullTracker) -> Iterator[None]:
-    """Close a tracker's run as finished, failed or killed, whichever the block was."""
     try:
-        yield
+        with terminating_as_interrupt():
+            yield log
     except KeyboardInterrupt:
         tracker.finish("KILLED")
+        # Kubeflow Pipelines runs no exit step for a run that a person ends. A pod that was only moved
+        # opens both runs again.
+        parent_from_environment().finish("KILLED")
         raise
     except BaseException:
         tracker.finish("FAILED")
@@ -147,7 +141,7 @@ def leaving_errors(work: Callable[Arguments, Returned]) -> Callable[Arguments, R
                 leave_failure(step, error, folder)
             raise
         if folder:
-            clear_failure(step, folder)
+            leave_success(step, folder)
         return result
 
     return run

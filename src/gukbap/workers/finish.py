@@ -1,7 +1,8 @@
 """The exit step: whatever became of the run, close it, say what failed and where to look, and clear up.
 
 Kubeflow Pipelines runs it after the last step, also when one failed. It does not when a person ends the
-run: what stays open then is closed by the next run's prepare step or by `gukbap runs --close`.
+run: what stays open then is closed by the next run's prepare step, or by `gukbap runs --close`
+(see ended_runs).
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ from gukbap.adapters.mlflow_election import RunStatus
 from gukbap.config import Recipe
 from gukbap.errors import GukbapError
 from gukbap.files import write_text
-from gukbap.handover import RUN_ID, failures
+from gukbap.handover import RUN_ID, failures, has_succeeded
 from gukbap.workers.context import Outcome, lasting_folder, progress, shared_folder
 
-#: KFP's final state of a run → MLflow's status (kfp-api, pipeline_state.proto; anything else has failed)
-_STATUS: Mapping[str, RunStatus] = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED", "CANCELED": "KILLED"}
+#: the steps' final state → MLflow's status. Kubeflow Pipelines hands on the state of its metadata store
+#: (backend, v2/driver/resolve.go; ml-metadata, Execution.State), kfp.local that of pipeline_state.proto.
+_STATUS: Mapping[str, RunStatus] = {
+    "COMPLETE": "FINISHED",
+    "CACHED": "FINISHED",
+    "SUCCEEDED": "FINISHED",
+    "CANCELED": "KILLED",
+    "CANCELLED": "KILLED",
+}
+_LAST_STEP = "promote"
 
 
 def run_finish(recipe: Recipe, *, state: str, message: str, summary: Path) -> Outcome:
@@ -28,15 +37,15 @@ def run_finish(recipe: Recipe, *, state: str, message: str, summary: Path) -> Ou
 
     Args:
         recipe: as it was compiled.
-        state: KFP's final state of the steps, for example SUCCEEDED or FAILED.
+        state: the steps' final state, for example COMPLETE, SUCCEEDED or FAILED.
         message: KFP's own words on a failure.
         summary: where the end is told, as Markdown.
 
     Raises:
         GukbapError: something could not be closed or cleared; the rest was done all the same.
     """
-    status = _STATUS.get(state, "FAILED")
     folder, run_id = lasting_folder(), os.environ.get(RUN_ID, "")
+    status = _status(state, folder)
     failed = failures(folder) if folder and status != "FINISHED" else []
     told = _summary(recipe, run_id, status, message, failed)
     write_text(summary, told)
@@ -54,6 +63,18 @@ def run_finish(recipe: Recipe, *, state: str, message: str, summary: Path) -> Ou
     if troubles:
         raise GukbapError("; ".join(troubles), fix="mend it and run the step again: it repeats no harm")
     return Outcome({"failed_steps": len(failed), "succeeded": int(status == "FINISHED")})
+
+
+def _status(state: str, folder: Path | None) -> RunStatus:
+    """The run's status.
+
+    A state that is no end (RUNNING) is what the metadata store still says of the steps when a pod was
+    killed before it could report, or when the store lags behind: the last step's own note decides.
+    """
+    ended = _STATUS.get(state)
+    if ended or state == "FAILED":
+        return ended or "FAILED"
+    return "FINISHED" if folder and has_succeeded(_LAST_STEP, folder) else "FAILED"
 
 
 def _try(what: str, deed: Callable[[], None]) -> str | None:
@@ -112,7 +133,7 @@ def _clear_work(run_id: str, status: RunStatus) -> None:
 
 
 def _log_commands(run_id: str, failed: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [f"gukbap logs {run_id} {values['step']}" for values in failed] or [f"gukbap runs --run {run_id}"]
+    return [f"gukbap logs {run_id} {values['step']}" for values in failed] or ["gukbap runs"]
 
 
 def _summary(

@@ -16,7 +16,7 @@ from gukbap.config import Recipe, StageSettings, settings_text
 from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import write_text
 from gukbap.form import ALWAYS, REUSE, apply_form, fields_of, value_at
-from gukbap.handover import RUN_ID
+from gukbap.handover import MLFLOW_RUN, POD_NAME, RUN_ID, TRACKING_URI
 from gukbap.schemas import STRATEGIES, SUBJECTS
 from gukbap.workers.context import Outcome, leaving_errors, progress, shared_folder
 from gukbap.workers.editions import Ledger, Planned, plan_editions
@@ -86,6 +86,7 @@ def run_prepare(
     counts = {verdict: sum(p.verdict == verdict for p in planned.values()) for verdict in _WORDS}
     outcome = Outcome({"steps": {"total": len(planned), **counts}}, {"recipe_sha256": settled.hash})
     _open_run(settled, images)
+    _close_ended_runs(settled)
     return Prepared(outcome, settled, settings)
 
 
@@ -169,6 +170,23 @@ def _open_run(recipe: Recipe, images: Mapping[str, str]) -> None:
     parent = parent_from_environment(experiment=recipe.tracking.experiment)
     parent.params(recipe.model_dump(mode="json"))
     parent.tags(parent_tags(recipe, os.environ.get(RUN_ID, ""), images))
+
+
+def _close_ended_runs(recipe: Recipe) -> None:
+    """In a pod: close what an earlier run left open because a person ended it."""
+    uri = os.environ.get(TRACKING_URI)
+    if not uri or MLFLOW_RUN in os.environ or POD_NAME not in os.environ:
+        return
+    from gukbap.adapters.kfp import connect
+    from gukbap.workers.ended_runs import close_ended_runs
+
+    try:
+        closed = close_ended_runs(connect(), recipe.tracking.experiment, uri)
+    except GukbapError as error:
+        progress().say(f"runs that a person ended are not looked for: {error.problem}")
+        return
+    for run_id, status in closed.items():
+        progress().say(f"the tracked run of {run_id} was left open; closed as {status}")
 
 
 _WORDS = {

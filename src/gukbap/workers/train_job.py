@@ -33,10 +33,11 @@ from gukbap.config import ClusterConfig, TrainSettings
 from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import atomic_folder, folder_fingerprint, read_jsonl, sha256_file, sha256_text, write_json
 from gukbap.handover import POD_NAME, RUN_ID, SHARED_DIR
+from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.identity import CHECKPOINTS
-from gukbap.stages.train.launch import left_statistics, over_nodes, terminating_as_interrupt, write_job
+from gukbap.stages.train.launch import left_statistics, over_nodes, write_job
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 from gukbap.workers.train_watch import POLL_SECONDS, TrainWatch

@@ -11,16 +11,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gukbap.config import TrainSettings, settings_text
 from gukbap.errors import GukbapError, StageFailedError
 from gukbap.files import read_json, write_json, write_jsonl
+from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
@@ -170,20 +168,3 @@ def _run(command: Sequence[str]) -> None:
             launcher.send_signal(signal.SIGTERM)
             launcher.wait()
             raise
-
-
-@contextmanager
-def terminating_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM be heard as KeyboardInterrupt, so that no process is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
