@@ -29,7 +29,7 @@ def infer(
     from gukbap.workers.stages import run_infer
 
     if not settings:
-        leave_out(answers, statistics)
+        leave_out(metrics, answers, statistics)
         return
     checked = InferSettings.model_validate_json(settings)
     outcome = run_infer(

@@ -29,7 +29,7 @@ def judge(
     from gukbap.workers.stages import run_judge
 
     if not settings:
-        leave_out(judgements, statistics)
+        leave_out(metrics, judgements, statistics)
         return
     checked = JudgeSettings.model_validate_json(settings)
     outcome = run_judge(

@@ -20,6 +20,7 @@ from tests.command import gukbap
 from tests.kfp_server import kfp_server
 from tests.kfp_server_rules import Node, pod_of
 from tests.kfp_server_state import KfpServer, workflow_of
+from tests.shallow import on_own_stack
 
 SCHEDULE = 'schedule={"cron": "0 0 18 * * 0"}'
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXRva2Vu.c2ln"
@@ -51,12 +52,16 @@ def call(kfp: KfpServer, *arguments: str, folder: Path) -> subprocess.CompletedP
         patch.setenv("KF_PIPELINES_ENDPOINT", kfp.url)
         patch.setenv("GUKBAP_DEBUG", "")  # so that --debug is undone at the end
         patch.setattr(sys, "argv", ["gukbap", *arguments])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as leave:
-            code = leave.code or 0
+        code = on_own_stack(_exit_code)
     return subprocess.CompletedProcess(arguments, int(str(code)), out.getvalue(), err.getvalue())
+
+
+def _exit_code() -> object:
+    try:
+        main()
+    except SystemExit as leave:
+        return leave.code or 0
+    return 0
 
 
 def test_apply_twice_changes_nothing_the_second_time(registered: KfpServer, tmp_path: Path) -> None:

@@ -9,10 +9,17 @@ from gukbap.form import FIELDS
 from gukbap.recipes import builtin_recipes, load_recipe
 from pipelines.form import MAX_FIELDS
 from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
+from tests.shallow import on_own_stack
+
+
+def compiled(recipe: str, *overrides: str) -> dict[str, Any]:
+    spec = on_own_stack(lambda: build_pipeline(load_recipe(recipe, overrides))).pipeline_spec
+    values: dict[str, Any] = MessageToDict(spec)
+    return values
 
 
 def inputs(recipe: str, *overrides: str) -> dict[str, Any]:
-    spec = MessageToDict(build_pipeline(load_recipe(recipe, overrides)).pipeline_spec)
+    spec = compiled(recipe, *overrides)
     values: dict[str, Any] = spec["root"]["inputDefinitions"]["parameters"]
     return values
 
@@ -50,7 +57,7 @@ def test_the_reference_recipe_offers_what_a_user_changes() -> None:
 def test_every_field_of_the_form_reaches_the_prepare_step() -> None:
     parameters = COMPONENTS["prepare"].component_spec.inputs
     assert {field.name for field in FIELDS} <= set(parameters)
-    spec = MessageToDict(build_pipeline(load_recipe("gukbap-mistral-7b")).pipeline_spec)
+    spec = compiled("gukbap-mistral-7b")
     given = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]["prepare"]["inputs"]["parameters"]
     for name in inputs("gukbap-mistral-7b"):
         if name != "secret":

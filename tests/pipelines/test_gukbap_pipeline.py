@@ -16,10 +16,11 @@ from gukbap.runners.dag import Output, Step, read_steps
 from gukbap.schemas import STRATEGIES, SUBJECTS
 from gukbap.workers.prepare import NEEDS, step_settings
 from pipelines.gukbap_pipeline import COMPONENTS, build_pipeline
+from tests.shallow import on_own_stack
 
 
 def local_spec(recipe: str, *overrides: str) -> dict[str, Any]:
-    pipeline = build_pipeline(load_recipe(recipe, overrides), on_cluster=False)
+    pipeline = on_own_stack(lambda: build_pipeline(load_recipe(recipe, overrides), on_cluster=False))
     values: dict[str, Any] = MessageToDict(pipeline.pipeline_spec)
     return values
 
@@ -32,7 +33,7 @@ def local_steps(recipe: str, *overrides: str) -> dict[str, Step]:
 def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
     checked = load_recipe(recipe)
-    Compiler().compile(build_pipeline(checked), str(file))
+    on_own_stack(lambda: Compiler().compile(build_pipeline(checked), str(file)))
     loaded = kfp_components.load_component_from_file(str(file))
     evaluations = len(checked.infer.subjects) * len(checked.infer.strategies)
     spec = MessageToDict(loaded.pipeline_spec)
@@ -43,8 +44,8 @@ def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path)
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
-    for file in files:
-        Compiler().compile(build_pipeline(load_recipe("local")), str(file))
+    recipe = load_recipe("local")
+    on_own_stack(lambda: [Compiler().compile(build_pipeline(recipe), str(file)) for file in files])
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -67,7 +68,9 @@ def test_steps_come_after_what_they_need_and_bear_names() -> None:
 
 
 def test_the_same_steps_and_edges_run_on_one_machine_and_on_a_cluster() -> None:
-    cluster: dict[str, Any] = MessageToDict(build_pipeline(load_recipe("smoke")).pipeline_spec)
+    cluster: dict[str, Any] = MessageToDict(
+        on_own_stack(lambda: build_pipeline(load_recipe("smoke"))).pipeline_spec
+    )
     inner = cluster["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     edges = {
         task["taskInfo"]["name"]: {

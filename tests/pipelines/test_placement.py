@@ -12,6 +12,7 @@ from kfp.compiler import Compiler
 from components import images
 from gukbap.recipes import load_recipe
 from pipelines.gukbap_pipeline import build_pipeline
+from tests.shallow import on_own_stack
 
 STRATEGIES = ("default", "1-shot", "cot-1-shot")
 
@@ -21,7 +22,7 @@ class Compiled:
 
     def __init__(self, folder: Path, recipe: str, *overrides: str) -> None:
         file = folder / "pipeline.yaml"
-        Compiler().compile(build_pipeline(load_recipe(recipe, overrides)), str(file))
+        on_own_stack(lambda: Compiler().compile(build_pipeline(load_recipe(recipe, overrides)), str(file)))
         self.text = file.read_text(encoding="utf-8")
         self.ir, platform = yaml.safe_load_all(self.text)
         self.inputs = self.ir["root"]["inputDefinitions"]["parameters"]

@@ -25,7 +25,8 @@ IMAGES = {"cpu": "gukbap/gukbap-cpu:1"}
 class Recorded:
     """A Metrics artifact as a component gets it."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "metrics")
         self.values: dict[str, float] = {}
 
     def log_metric(self, metric: str, value: float) -> None:
@@ -107,7 +108,7 @@ def test_a_lost_artifact_is_found_out_and_its_step_made_again(cluster: Path, tmp
     Path(artifact.path).write_text('{"a": 1}\n{"a": 2}\n')
     settings = SMOKE.generate_settings()
     first = json.loads(prepare(tmp_path).settings["generate"])["edition"]
-    metrics = Recorded()
+    metrics = Recorded(tmp_path)
     hand_over(
         Outcome({"rows": 2}, {"teacher": "t"}),
         settings.model_copy(update={"edition": first}),
@@ -161,6 +162,6 @@ def test_a_store_that_cannot_be_asked_costs_no_second_data_set(
     artifact.uri = "minio://mlpipeline/v2/rows"
     first = json.loads(prepare(tmp_path).settings["generate"])["edition"]
     settings = SMOKE.generate_settings().model_copy(update={"edition": first})
-    hand_over(Outcome({}), settings, Recorded(), rows=artifact)
+    hand_over(Outcome({}), settings, Recorded(tmp_path), rows=artifact)
     assert prepare(tmp_path).outcome.metrics["steps.known"] == 1
     assert "cannot look for minio://mlpipeline/v2/rows" in capsys.readouterr().err

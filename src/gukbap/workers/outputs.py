@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gukbap import __version__
 from gukbap.config import Section, StageSettings, settings_text
-from gukbap.files import folder_fingerprint, sha256_file, sha256_text, write_text
+from gukbap.files import folder_fingerprint, sha256_file, sha256_text, write_json, write_text
 from gukbap.workers.context import Outcome, shared_folder
 from gukbap.workers.editions import Ledger
 
@@ -25,6 +25,8 @@ class Artifact(Protocol):
 
 class Metrics(Protocol):
     """A Metrics artifact as KFP gives it to a component."""
+
+    path: str
 
     def log_metric(self, metric: str, value: float) -> None:
         """Record one number."""
@@ -45,6 +47,8 @@ def hand_over(outcome: Outcome, settings: Section, metrics: Metrics, **artifacts
         artifact.metadata.update({**common, **_facts(Path(artifact.path), outcome.metadata)})
     for name, value in outcome.metrics.items():
         metrics.log_metric(name, value)
+    # Kubeflow Pipelines keeps metrics as metadata; without a file kfp.local takes the step's work for lost.
+    write_json(Path(metrics.path), outcome.metrics)
     shared = shared_folder()
     if shared and isinstance(settings, StageSettings) and settings.edition:
         uris = [artifact.uri for artifact in artifacts.values()]
@@ -71,8 +75,9 @@ def _json_lines(path: Path) -> int | None:
         return (1 if first else 0) + sum(1 for _ in file)
 
 
-def leave_out(*artifacts: Artifact) -> None:
+def leave_out(metrics: Metrics, *artifacts: Artifact) -> None:
     """Empty artifacts of a step that the run form leaves out (a strategy that is not asked)."""
+    write_json(Path(metrics.path), {})
     for artifact in artifacts:
         write_text(Path(artifact.path), "")
         artifact.metadata["left_out"] = True
