@@ -295,3 +295,49 @@ def test_simultaneous_processes_leave_one_of_each(kfp: KfpServer, tmp_path: Path
         assert process.returncode == 0, said
     assert [len(kfp.pipelines), len(kfp.versions), len(kfp.experiments)] == [1, 1, 1]
     assert len(kfp.recurring_runs) == len(kfp.enabled()) == 1
+
+
+@pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 1)])
+def test_the_runner_kfp_registers_submits_follows_and_ends_as_the_run_did(
+    kfp: KfpServer, tmp_path: Path, state: str, code: int
+) -> None:
+    def on_request(request: str) -> None:
+        if request.startswith("GET /apis/v2beta1/runs/"):
+            run_id = request.rsplit("/", 1)[1]
+            split = "Failed" if state == "FAILED" else "Succeeded"
+            kfp.nodes[run_id] = [
+                Node("root.exit-handler-1.split", split, children=("x",)),
+                Node("root.exit-handler-1.split.executor", split, "Pod", "system-container-impl"),
+            ]
+            kfp.end_run(run_id, state)
+
+    kfp.on_request = on_request
+    done = call(kfp, "run", "smoke", "--runner", "kfp", "--run-id", "mine", "--json", folder=tmp_path)
+    assert done.returncode == code, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["name"], answer["final"]["state"]) == ("mine", state)
+    [version] = kfp.versions.values()
+    assert (
+        kfp.runs[answer["id"]]["pipeline_version_reference"]["pipeline_version_id"]
+        == (version["pipeline_version_id"])
+    )
+    assert not list(tmp_path.glob("runs/*"))
+    if state == "FAILED":
+        assert f"gukbap logs {answer['id']} split" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--resume", "x", "--runner", "kfp"), "--resume goes on with a run of this machine"),
+        (("run", "smoke", "--endpoint", "http://x"), "say nothing to --runner inprocess"),
+        (("runs", "--close", "gukbap"), "--close needs MLFLOW_TRACKING_URI"),
+    ],
+)
+def test_options_that_do_not_fit_the_runner_are_refused(
+    kfp: KfpServer, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = call(kfp, *arguments, folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert not kfp.writes

@@ -111,7 +111,9 @@ def run_train(
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
         result = train(settings, rows, validation, base, model, folder, progress)
-        outcome = Outcome(result.statistics, {"sha256": folder_fingerprint(model)})
+        outcome = Outcome(
+            result.statistics, {"sha256": folder_fingerprint(model), "student": settings.student.model}
+        )
         log(outcome)
     # The weights are safe in their place now; their copies in the checkpoints are only a burden.
     shutil.rmtree(folder, ignore_errors=True)

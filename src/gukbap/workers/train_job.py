@@ -92,7 +92,9 @@ def run_train_job(
             training.run(manifest, write, cluster.nodes, poll_seconds)
         with atomic_folder(model) as target:
             shutil.copytree(training.output, target, dirs_exist_ok=True)
-        outcome = Outcome(training.statistics, {"sha256": folder_fingerprint(model)})
+        outcome = Outcome(
+            training.statistics, {"sha256": folder_fingerprint(model), "student": settings.student.model}
+        )
         log(outcome)
     write_json(statistics, outcome.statistics)
     training.clear()
