@@ -82,12 +82,17 @@ def test_finishing_twice_is_harmless(work: Path, tmp_path: Path) -> None:
     assert tracked(tmp_path)[0] == "FINISHED"
 
 
-def test_a_tracking_server_that_is_away_does_not_keep_the_rest_from_being_done(
+def test_with_the_tracking_server_away_the_end_is_told_and_another_try_ends_it(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(TRACKING_URI, "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(GukbapError, match="tracking: "):
-        run_finish(SMOKE, state="SUCCEEDED", message="", summary=tmp_path / "end.md")
-    assert not work.exists()
+    leave_success("promote", work)
+    with monkeypatch.context() as away:
+        away.setenv(TRACKING_URI, "http://127.0.0.1:9")
+        away.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.raises(GukbapError, match="tracking: "):
+            run_finish(SMOKE, state="RUNNING", message="", summary=tmp_path / "end.md")
     assert "finished" in (tmp_path / "end.md").read_text()
+    assert work.exists()
+    run_finish(SMOKE, state="RUNNING", message="", summary=tmp_path / "end.md")
+    assert tracked(tmp_path)[0] == "FINISHED"
+    assert not work.exists()

@@ -54,14 +54,15 @@ def run_finish(recipe: Recipe, *, state: str, message: str, summary: Path) -> Ou
     troubles = [
         trouble
         for trouble in (
-            _try("the cluster", lambda: _clear_cluster(run_id)),
-            _try("the work folder", lambda: _clear_work(run_id, status)),
             _try("tracking", lambda: _close(recipe, run_id, status, message, failed)),
+            _try("the cluster", lambda: _clear_cluster(run_id)),
         )
         if trouble
     ]
     if troubles:
         raise GukbapError("; ".join(troubles), fix="mend it and run the step again: it repeats no harm")
+    # Last, since the steps' notes there are what another try goes by.
+    _clear_work(run_id, status)
     return Outcome({"failed_steps": len(failed), "succeeded": int(status == "FINISHED")})
 
 

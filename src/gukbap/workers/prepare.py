@@ -67,10 +67,10 @@ def run_prepare(
         ConfigError: a value of the form is not allowed.
     """
     settled = apply_form(recipe, form)
-    left_out = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
-    if left_out:
+    absent = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
+    if absent:
         raise ConfigError(
-            f"strategies {', '.join(left_out)} are not in this pipeline",
+            f"strategies {', '.join(absent)} are not in this pipeline",
             expected=f"some of {', '.join(recipe.infer.strategies)}",
             fix="compile a recipe that has them: gukbap apply RECIPE --set infer.strategies=[…]",
         )
