@@ -16,9 +16,6 @@ TRAIN = f"{REPOSITORY}/gukbap-train:{__version__}"
 #: vLLM (docker/vllm.Dockerfile)
 VLLM = f"{REPOSITORY}/gukbap-vllm:{__version__}"
 
-#: The user of every image, by number: Kubernetes checks runAsNonRoot without knowing names.
-USER_ID = 10001
-
 
 def for_engine(engine: str) -> str:
     """The image that has what an inference engine needs."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
-from components import images
-from gukbap.config import Recipe, StepResources, settings_text
+from gukbap.config import IMAGE_USER, Recipe, StepResources, settings_text
 from gukbap.handover import EXPERIMENT, OBJECT_STORE, PIPELINES_API, RUN_ID, SHARED_DIR, TRACKING_URI
 
 #: where the cluster's work claim is mounted
@@ -116,7 +115,7 @@ class Placement:
         task.set_cpu_request(resources.cpu).set_cpu_limit(resources.cpu)
         task.set_memory_request(resources.memory).set_memory_limit(resources.memory)
         kubernetes.set_timeout(task, resources.timeout_seconds)
-        kubernetes.set_security_context(task, run_as_user=images.USER_ID, run_as_non_root=True)
+        kubernetes.set_security_context(task, run_as_user=IMAGE_USER, run_as_non_root=True)
         kubernetes.set_image_pull_policy(task, "IfNotPresent")
         if "image_pull_secret" in self._given:
             kubernetes.set_image_pull_secrets(task, [self._given["image_pull_secret"]])

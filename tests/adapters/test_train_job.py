@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from kubeflow_trainer_api.models import TrainerV1alpha1TrainJob
 
-from components import images
 from gukbap.adapters.kubernetes_cluster import Owner
 from gukbap.adapters.train_job import Place, train_job_manifest
 from gukbap.adapters.train_job_pods import PodSettings, pod_settings
-from gukbap.config import Recipe
+from gukbap.config import IMAGE_USER, Recipe
 from gukbap.errors import ConfigError
 from gukbap.recipes import load_recipe
 
@@ -87,7 +86,7 @@ def test_the_nodes_pods_get_what_the_recipe_says() -> None:
     assert pod["serviceAccountName"] == "pipeline-runner"
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
-        "runAsUser": images.USER_ID,
+        "runAsUser": IMAGE_USER,
         "runAsGroup": 0,
         "seccompProfile": {"type": "RuntimeDefault"},
     }

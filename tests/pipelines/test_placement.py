@@ -10,6 +10,7 @@ import yaml
 from kfp.compiler import Compiler
 
 from components import images
+from gukbap.config import IMAGE_USER
 from gukbap.recipes import load_recipe
 from pipelines.gukbap_pipeline import build_pipeline
 from tests.shallow import on_own_stack
@@ -134,7 +135,7 @@ def test_a_step_knows_its_run_without_that_being_an_input(compiled: Compiled) ->
 def test_every_pod_runs_as_a_numbered_user_that_is_not_root(compiled: Compiled) -> None:
     for step in compiled.tasks:
         security = compiled.pod(step)["securityContext"]
-        assert (security["runAsNonRoot"], security["runAsUser"]) == (True, str(images.USER_ID))
+        assert (security["runAsNonRoot"], security["runAsUser"]) == (True, str(IMAGE_USER))
 
 
 def test_each_step_gets_the_keys_that_it_needs_and_no_others(compiled: Compiled) -> None:

@@ -19,7 +19,7 @@ from gukbap.adapters.kubernetes_cluster import RUN_LABEL, TRAIN_JOB_API, Owner
 from gukbap.adapters.kubernetes_pods import STEP_LABEL
 from gukbap.adapters.model_cache import CACHE_VARIABLE
 from gukbap.adapters.train_job_pods import SHM, PodSettings
-from gukbap.config import ClusterConfig, TrainSettings
+from gukbap.config import IMAGE_GROUP, IMAGE_USER, ClusterConfig, TrainSettings
 from gukbap.errors import ConfigError
 from gukbap.handover import QUIET, RUN_ID, SHARED_DIR
 
@@ -29,8 +29,6 @@ JOB_LABEL = "gukbap.dev/train-job"
 #: Who patches the runtime; the API server wants a name with a domain.
 MANAGER = "gukbap.dev/train"
 NODE_MODULE = "gukbap.workers.train_node"
-#: The user that the project's images run as; their files belong to group 0.
-USER, GROUP = 10001, 0
 #: Time for a checkpoint when a node is asked to stop; torchrun itself kills its processes after 30 s.
 GRACE_SECONDS = 60
 #: Trainer's torch plugin sets these itself and refuses a TrainJob that does.
@@ -206,8 +204,8 @@ def _pod_spec(place: Place, cluster: ClusterConfig, pods: PodSettings, *, uses_g
         affinity=pods.affinity,
         security_context=models.IoK8sApiCoreV1PodSecurityContext(
             run_as_non_root=True,
-            run_as_user=USER,
-            run_as_group=GROUP,
+            run_as_user=IMAGE_USER,
+            run_as_group=IMAGE_GROUP,
             seccomp_profile=models.IoK8sApiCoreV1SeccompProfile(type="RuntimeDefault"),
         ),
         volumes=volumes,

@@ -6,6 +6,8 @@ from gukbap.config.base import Section, settings_text
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import LOGICKOR_STOP, EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.platform import (
+    IMAGE_GROUP,
+    IMAGE_USER,
     ClusterConfig,
     RetryConfig,
     ScheduleConfig,
@@ -28,6 +30,8 @@ from gukbap.config.settings import (
 from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
 
 __all__ = [
+    "IMAGE_GROUP",
+    "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
     "NAME_PREFIX",

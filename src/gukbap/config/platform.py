@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
 
+#: User and group of every image (docker/), by number: Kubernetes checks runAsNonRoot without knowing
+#: names. Group 0 owns what the images may write, so that any user of that group can run them.
+IMAGE_USER, IMAGE_GROUP = 10001, 0
+
 
 class TrackingConfig(Section):
     """MLflow. The environment's MLFLOW_TRACKING_URI stands above `uri`; with neither, a SQLite file."""
