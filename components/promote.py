@@ -26,10 +26,9 @@ def promote(
     """
     from pathlib import Path
 
-    from gukbap.workers.promote import run_promote
-
     from gukbap.config import PromoteSettings
     from gukbap.workers.outputs import hand_over
+    from gukbap.workers.promote import run_promote
 
     checked = PromoteSettings.model_validate_json(settings)
     outcome = run_promote(
