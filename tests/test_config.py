@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gukbap.config import GenerateSettings, InferSettings, Recipe, settings_text
+from gukbap.config.cron import wrong_cron
 from gukbap.errors import ConfigError, InputError
 from gukbap.recipes import builtin_recipes, load_recipe
 
@@ -102,3 +103,38 @@ def test_stage_settings_hold_only_what_the_stage_depends_on() -> None:
 def test_no_recipe_holds_a_secret_only_names_of_variables() -> None:
     with pytest.raises(ConfigError, match="api_key_env"):
         load_recipe("local", ["teacher.api_key_env=sk-abc.def"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 0 18 * * 0",
+        "*/10 * * * * *",
+        "0 30 3,15 1-7 JAN-mar MON-FRI",
+        "0 0/5 8-18/2 ? * *",
+        "@weekly",
+        "@every 6h",
+    ],
+)
+def test_a_cron_line_of_kubeflow_is_taken(line: str) -> None:
+    assert wrong_cron(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 18 * * 0", "it has 5 fields"),
+        ("", "it has 0 fields"),
+        ("0 0 24 * * 0", "'24' is no hour"),
+        ("0 0 18 0 * *", "'0' is no day of month"),
+        ("0 0 18 * * 7", "'7' is no day of week"),
+        ("0 0 18 * * FUN", "'FUN' is no day of week"),
+        ("0 50-10 18 * * *", "'50-10' is no minute"),
+        ("0 */0 18 * * *", "'*/0' is no minute"),
+        ("@sometimes", "no such short form"),
+    ],
+)
+def test_what_is_wrong_with_a_cron_line_is_said(line: str, words: str) -> None:
+    assert words in str(wrong_cron(line))
+    with pytest.raises(ConfigError, match="takes six fields"):
+        load_recipe("smoke", [f"schedule.cron={line!r}"])

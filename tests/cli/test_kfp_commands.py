@@ -210,7 +210,7 @@ def test_the_schedule_is_listed_paused_resumed_triggered_and_deleted(kfp: KfpSer
 def test_a_wrong_cron_is_one_error_and_nothing_is_sent(kfp: KfpServer, tmp_path: Path) -> None:
     done = call(kfp, "apply", "smoke", "--set", 'schedule={"cron": "0 18 * * 0"}', folder=tmp_path)
     assert done.returncode == 2
-    assert "cron '0 18 * * 0' has 5 fields" in done.stderr
+    assert "cron '0 18 * * 0': it has 5 fields" in done.stderr
     assert "Traceback" not in done.stderr
     assert kfp.requests == []
 

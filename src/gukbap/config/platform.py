@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
+from gukbap.config.cron import wrong_cron
 
 #: User and group of every image (docker/), by number: Kubernetes checks runAsNonRoot without knowing
 #: names. Group 0 owns what the images may write, so that any user of that group can run them.
@@ -125,10 +126,11 @@ class ScheduleConfig(Section):
     experiment: str = Field("gukbap", min_length=1, description="KFP experiment of the scheduled runs")
 
     @model_validator(mode="after")
-    def _six_fields(self) -> ScheduleConfig:
-        if not self.cron.startswith("@") and len(self.cron.split()) != 6:
+    def _cron_is_readable(self) -> ScheduleConfig:
+        wrong = wrong_cron(self.cron)
+        if wrong:
             raise ValueError(
-                f"cron {self.cron!r} has {len(self.cron.split())} fields; Kubeflow Pipelines takes six, "
-                "seconds first, for example '0 0 18 * * 0' (Sundays at 18:00 UTC)"
+                f"cron {self.cron!r}: {wrong}; Kubeflow Pipelines takes six fields, seconds first, for "
+                "example '0 0 18 * * 0' (Sundays at 18:00 UTC)"
             )
         return self
