@@ -21,7 +21,7 @@ from gukbap.recipes import load_recipe
 from pipelines.gukbap_pipeline import build_pipeline
 
 
-@dsl.component(base_image="python:3.11", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
 def step(before: str) -> str:
     """Hand a text on."""
     return before
@@ -30,7 +30,7 @@ def step(before: str) -> str:
 def plain(steps: int) -> Any:
     """A pipeline of so many steps in a row."""
 
-    @dsl.pipeline(name="plain")  # type: ignore[untyped-decorator]
+    @dsl.pipeline(name="plain")
     def chain() -> None:
         text: Any = "start"
         for _ in range(steps):

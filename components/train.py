@@ -15,7 +15,9 @@ def train(
     model: dsl.Output[dsl.Model],
     statistics: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-) -> NamedTuple("Trained", [("model_uri", str), ("model_sha256", str)]):  # type: ignore[valid-type]
+) -> NamedTuple(  # type: ignore[valid-type]  # KFP evaluates it inside the container
+    "Trained", [("model_uri", str), ("model_sha256", str)]
+):
     """Fine-tune the student on the answers of the training rows.
 
     Args:

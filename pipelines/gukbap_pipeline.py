@@ -59,7 +59,8 @@ def build_pipeline(recipe: Recipe, *, on_cluster: bool = True) -> Any:
         given = form.bind(values)
         _wire(recipe, form.for_prepare(given), Placement(recipe, given, on_cluster=on_cluster))
 
-    # KFP reads parameters, types and defaults off the signature, descriptions off the docstring.
+    # KFP reads parameters, types and defaults off the signature, descriptions off the docstring. mypy
+    # knows no function attribute __signature__, which inspect (PEP 362) reads.
     gukbap.__signature__ = inspect.Signature(form.parameters())  # type: ignore[attr-defined]
     gukbap.__doc__ = form.docstring(recipe.description)
     return dsl.pipeline(name=pipeline_name(recipe.name), description=recipe.description)(gukbap)

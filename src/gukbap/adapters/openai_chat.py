@@ -126,6 +126,7 @@ class OpenAIChat:
         try:
             return await self._client_of_this_loop().chat.completions.create(
                 model=self._model,
+                # The client wants a type for each role; roles are checked by Message.
                 messages=[{"role": m.role, "content": m.content} for m in messages],  # type: ignore[misc]
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,

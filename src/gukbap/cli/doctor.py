@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -76,7 +77,7 @@ def _findings(recipe: Recipe) -> Iterator[Finding]:
     yield _accelerators(recipe)
     yield _attempt("inputs", lambda: _inputs(recipe))
     for name, endpoint in (("teacher", recipe.teacher), ("judge", recipe.judge.endpoint)):
-        yield _attempt(name, lambda endpoint=endpoint: _endpoint(endpoint))  # type: ignore[misc]
+        yield _attempt(name, partial(_endpoint, endpoint))
     yield _attempt("store", lambda: _store(recipe))
     yield _attempt("tracking", lambda: _tracking(recipe))
 

@@ -204,7 +204,7 @@ def _pod_namespace(endpoint: str) -> str:
 
 def _client_module() -> Any:
     try:
-        import kfp_server_api  # type: ignore[import-untyped, unused-ignore]
+        import kfp_server_api
     except ImportError as error:
         raise UsageError(
             "the Kubeflow Pipelines client is not installed", fix="pip install 'gukbap[kfp]'"

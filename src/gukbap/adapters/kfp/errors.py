@@ -70,7 +70,7 @@ def explained(endpoint: str, what: str, hide: Callable[[str], str]) -> Iterator[
         what: what the call was to do, as in "to list runs".
         hide: takes secrets out of a text.
     """
-    from kfp_server_api.exceptions import ApiException  # type: ignore[import-untyped, unused-ignore]
+    from kfp_server_api.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     # Causes are dropped: their texts carry headers and URLs, and --debug prints them.

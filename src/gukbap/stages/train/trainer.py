@@ -30,7 +30,7 @@ def steps_per_epoch(examples: int, settings: TrainSettings) -> int:
     return math.ceil(micro / settings.train.gradient_accumulation)
 
 
-class AnswerTrainer(Trainer):  # type: ignore[misc]
+class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
     """A Trainer with the schedule of `learning_rate_factor`."""
 
     def __init__(self, settings: TrainSettings, **arguments: Any) -> None:
@@ -46,7 +46,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         return self.lr_scheduler
 
 
-class TrainingWatch(TrainerCallback):  # type: ignore[misc]
+class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
     """Shows progress, marks whole checkpoints, measures at epoch ends, stops in order on a signal.
 
     Args:
