@@ -144,17 +144,38 @@ class Judgement(Record):
 
     question_id: int
     category: str
-    subject: Subject
-    strategy: Strategy
+    #: base, tuned, or the name of another model whose judged answers were read from elsewhere
+    subject: str = Field(min_length=1)
+    strategy: str = Field(min_length=1)
     turn: Literal[1, 2]
+    #: which of several verdicts on the same turn, from 1
+    sample: int = Field(1, ge=1)
+    #: how many questions were asked in this evaluation; a file with fewer lacks some
+    asked: int = Field(ge=1)
     judge: str
     #: 0–10, as LogicKor's rubric has it
     score: float | None = Field(ge=0, le=10)
     #: why there is no score; None where there is one
     unscored_reason: str | None = None
+    #: the score is a zero that LogicKor's evaluator writes where its judge failed (benchmarks.evaluated)
+    invented: bool = False
     comment: Text
     raw_reply: Text
-    #: whether the judged answer ended by itself
-    stopped: bool
-    #: share of Hangul among the answer's letters, 0–1
-    hangul_share: float
+    #: SHA-256 of the messages that the judge was sent; None where that is not known
+    prompt_sha256: str | None = None
+    #: calls that this verdict took, replies without a usable score included; None where not known
+    calls: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    #: what those tokens cost at the prices of the judge's endpoint; None where it names none
+    cost: float | None = None
+    #: what was asked in this turn, and the answer that was judged
+    question: Text
+    answer: Text
+    #: whether the judged answer ended by itself; None where that is not known
+    stopped: bool | None
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        """The question and the turn that are judged."""
+        return self.question_id, self.turn

@@ -6,29 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gukbap.recipes import load_recipe
-from gukbap.schemas import CATEGORIES, SUBJECTS, Judgement, Strategy, Subject
+from gukbap.schemas import SUBJECTS, Strategy, Subject
 from gukbap.stages.report import build_facts, scores_document
 from gukbap.stages.scores import paired_difference, score_table
-
-
-def judgement(
-    subject: Subject, question: int, turn: int, score: float | None, strategy: Strategy
-) -> Judgement:
-    """One judged turn."""
-    return Judgement(
-        question_id=question,
-        category=CATEGORIES[question % len(CATEGORIES)],
-        subject=subject,
-        strategy=strategy,
-        turn=1 if turn == 1 else 2,
-        judge="judge",
-        score=score,
-        unscored_reason=None if score is not None else "no score in the reply",
-        comment="",
-        raw_reply="",
-        stopped=True,
-        hangul_share=1.0,
-    )
+from tests.judgements import judgement
 
 
 def document(
@@ -49,7 +30,7 @@ def document(
             for turn in (1, 2):
                 score = 5.0 + (gain if subject == "tuned" else 0.0)
                 absent = subject == "tuned" and question * 2 + turn <= unscored
-                judgements.append(judgement(subject, question, turn, None if absent else score, strategy))
+                judgements.append(judgement(question, turn, None if absent else score, subject, strategy))
     facts = build_facts(load_recipe(recipe), statistics={})
     differences = paired_difference(
         [one for one in judgements if one.subject == "tuned"],

@@ -98,7 +98,9 @@ def test_both_turns_are_judged_with_what_the_report_needs(tmp_path: Path) -> Non
     )
     first, second = run(tmp_path, model).judgements
     assert [(j.turn, j.score, j.stopped) for j in (first, second)] == [(1, 4.0, True), (2, 9.0, False)]
-    assert (first.hangul_share, second.hangul_share) == (1.0, 0.0)
+    assert [(j.question, j.answer, j.asked) for j in (first, second)] == [
+        (ANSWER.question.questions[turn], ANSWER.outputs[turn], 1) for turn in (0, 1)
+    ]
     assert (first.question_id, first.subject, first.strategy, first.judge) == (
         8,
         "base",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from gukbap.benchmarks.evaluated import read_evaluated
 from gukbap.errors import InputError
 from gukbap.schemas import CATEGORIES, Judgement, Strategy, Subject
 from gukbap.stages.scores import ScoreTable, compare, paired_difference, score_table
+from tests.judgements import ENGLISH, KOREAN, judgement
 
 EVALUATED = Path(__file__).parents[3] / "shared/data/logickor/evaluated"
 GUKBAP, BASE = "HumanF-MarkrAI/Gukbap-Mistral-7B", "mistralai/mistral-7b-instruct-v0.2"
@@ -19,43 +20,9 @@ needs_logickor = pytest.mark.skipif(
 )
 
 
-def judgement(
-    question: int,
-    turn: int,
-    score: float | None,
-    subject: Subject = "tuned",
-    strategy: Strategy = "default",
-    judge: str = "judge",
-    stopped: bool = True,
-    hangul_share: float = 1.0,
-) -> Judgement:
-    return Judgement(
-        question_id=question,
-        category=CATEGORIES[question % 6],
-        subject=subject,
-        strategy=strategy,
-        turn=1 if turn == 1 else 2,
-        judge=judge,
-        score=score,
-        unscored_reason=None if score is not None else "no score in the reply",
-        comment="",
-        raw_reply="",
-        stopped=stopped,
-        hangul_share=hangul_share,
-    )
-
-
 def stored(model: str, strategy: Strategy, subject: Subject) -> list[Judgement]:
-    """LogicKor's stored judgements of a model as this project's records."""
-    text = (EVALUATED / model / f"{strategy}.jsonl").read_text(encoding="utf-8-sig")
-    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    return [
-        judgement(row["id"], turn, row[key]["judge_score"], subject, strategy).model_copy(
-            update={"category": row["category"]}
-        )
-        for row in rows
-        for turn, key in ((1, "query_single"), (2, "query_multi"))
-    ]
+    """LogicKor's stored judgements of a model."""
+    return read_evaluated(EVALUATED / model / f"{strategy}.jsonl", subject)
 
 
 @needs_logickor
@@ -153,12 +120,12 @@ def test_interval_takes_the_question_for_the_cluster() -> None:
 
 def test_shares_of_stopped_and_of_korean_answers() -> None:
     judgements = [
-        judgement(q, t, 5.0, stopped=t == 1, hangul_share=0.05 if q == 0 else 0.9)
+        judgement(q, t, 5.0, stopped=t == 1, answer=ENGLISH if q == 0 else KOREAN)
         for q in range(4)
         for t in (1, 2)
     ]
     (row,) = score_table(judgements).rows
-    assert (row.stopped_share, row.hangul_compliance) == (0.5, 0.75)
+    assert (row.stopped_share, row.language_compliance) == (0.5, 0.75)
 
 
 def test_rows_are_ordered_and_found_and_survive_json() -> None:

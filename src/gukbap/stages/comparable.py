@@ -17,7 +17,7 @@ def comparable_metrics(scores: Values, statistics: Mapping[str, Values]) -> dict
 
     Args:
         scores: the content of scores.json.
-        statistics: step → its statistics: generate, dedup, split, train, infer-SUBJECT-STRATEGY and
+        statistics: step → its statistics: generate, dedup, split, train, infer-SUBJECT and
             judge-SUBJECT-STRATEGY (a space for the hyphen is understood). Any may be missing.
 
     Returns:
@@ -42,7 +42,7 @@ def _scores(scores: Values) -> dict[str, Any]:
         "multi": "multi",
         "coverage": "coverage",
         "stopped": "stopped_share",
-        "hangul": "hangul_compliance",
+        "language": "language_compliance",
     }
     for row in scores.get("table", {}).get("rows", []):
         who = f"{row['subject']}.{row['strategy']}"

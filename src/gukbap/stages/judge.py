@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from gukbap.config import JudgeSettings
 from gukbap.files import Journal
-from gukbap.korean import hangul_share
 from gukbap.ports import ChatModel, Progress, Sampling
 from gukbap.prompts import prompt
 from gukbap.schemas import Answer, Judgement, Message
@@ -85,7 +84,7 @@ def judge(
     Raises:
         EndpointError: the judge cannot be reached, refuses the key or keeps failing.
     """
-    judging = _Judging(settings, RecordedCalls(model, journal))
+    judging = _Judging(settings, RecordedCalls(model, journal), len(answers))
     # All first turns, then all second ones: the server's cached rubric changes once.
     work: list[tuple[Answer, Turn]] = [(answer, turn) for turn in _TURNS for answer in answers]
     label = f"judge {answers[0].subject} {answers[0].strategy}" if answers else "judge"
@@ -121,8 +120,8 @@ class _Outcome:
 class _Judging:
     """One judge with its settings."""
 
-    def __init__(self, settings: JudgeSettings, calls: RecordedCalls) -> None:
-        self._settings, self.calls = settings, calls
+    def __init__(self, settings: JudgeSettings, calls: RecordedCalls, asked: int) -> None:
+        self._settings, self.calls, self._asked = settings, calls, asked
 
     async def one(self, item: tuple[Answer, Turn]) -> _Outcome:
         """The judgement of one turn of one answer."""
@@ -142,13 +141,15 @@ class _Judging:
             subject=answer.subject,
             strategy=answer.strategy,
             turn=turn,
+            asked=self._asked,
             judge=self.calls.model.name,
             score=verdict.score,
             unscored_reason=verdict.unscored_reason,
             comment=verdict.comment,
             raw_reply=reply,
             stopped=answer.finish_reasons[turn - 1] == "stop",
-            hangul_share=hangul_share(answer.outputs[turn - 1]),
+            question=answer.question.questions[turn - 1],
+            answer=answer.outputs[turn - 1],
         )
         return _Outcome(judgement, attempt)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gukbap.config import PromoteSettings
 from gukbap.errors import InputError
 from gukbap.schemas import Strategy
-from gukbap.stages.scores import LEVEL, Interval, PairedDifference, ScoreTable
+from gukbap.stages.scores import LEVEL, Interval, Comparison, ScoreTable
 
 #: Share of the judged turns that must be scored for both students. A turn falls out where the judge
 #: gave no score, and it does so more often for odd answers, so those that are left are no fair sample;
@@ -42,7 +42,7 @@ class Decision(BaseModel):
     coverage: float | None
 
 
-class _Difference(PairedDifference):
+class _Difference(Comparison):
     # scores.json adds the property `significant` for its readers.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -107,7 +107,7 @@ def _read(scores: Mapping[str, Any]) -> _Scores:
         ) from error
 
 
-def _coverage(table: ScoreTable, difference: PairedDifference | None, strategy: Strategy) -> float | None:
+def _coverage(table: ScoreTable, difference: Comparison | None, strategy: Strategy) -> float | None:
     rows = [table.row("base", strategy), table.row("tuned", strategy)]
     judged = max((row.judgements for row in rows if row), default=0)
     return difference.pairs / judged if difference and judged else None
@@ -116,7 +116,7 @@ def _coverage(table: ScoreTable, difference: PairedDifference | None, strategy: 
 def _verdict(
     settings: PromoteSettings,
     scores: _Scores,
-    difference: PairedDifference | None,
+    difference: Comparison | None,
     coverage: float | None,
 ) -> tuple[Verdict, str]:
     strategy, threshold = settings.promote.strategy, settings.promote.min_gain

@@ -20,6 +20,7 @@ from gukbap.schemas import (
     Strategy,
     Subject,
 )
+from tests.judgements import ENGLISH, KOREAN, judgement
 
 OPERATIONS: tuple[OperationName, ...] = (
     "constraints",
@@ -53,19 +54,16 @@ def judgements(
                     absent = bool(unscored_every) and (number * 2 + turn) % unscored_every == 0
                     score = min(10.0, generator.randint(0, 7) + 3.0 * (subject == "tuned"))
                     found.append(
-                        Judgement(
-                            question_id=number,
-                            category=CATEGORIES[number % len(CATEGORIES)],
-                            subject=subject,
-                            strategy=strategy,
-                            turn=1 if turn == 1 else 2,
+                        judgement(
+                            number,
+                            turn,
+                            None if absent else score,
+                            subject,
+                            strategy,
+                            asked=per_category * len(CATEGORIES),
                             judge="judge-model",
-                            score=None if absent else score,
-                            unscored_reason="no score in the reply" if absent else None,
-                            comment="",
-                            raw_reply="",
                             stopped=number % 3 != 0,
-                            hangul_share=1.0 if number % 5 else 0.05,
+                            answer=KOREAN if number % 5 else ENGLISH,
                         )
                     )
     return found

@@ -13,7 +13,7 @@ from gukbap.stages.report.tables import (
     percent,
     points,
 )
-from gukbap.stages.scores import Interval, PairedDifference, score_table
+from gukbap.stages.scores import Comparison, Interval, Verdict, score_table
 from tests.stages.report import samples
 
 
@@ -66,26 +66,33 @@ def test_only_all_is_a_hundred_per_cent(share: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "interval", "words"),
+    ("difference", "interval", "verdict", "words"),
     [
         (
             0.54,
             Interval(low=-0.13, high=1.25),
-            "+0.54 [-0.13, +1.25] over 42 questions; the interval holds zero",
+            "cannot tell",
+            "+0.54 [-0.13, +1.25] over 42 questions, permutation p = 0.020: chance could explain that",
         ),
-        (2.14, Interval(low=1.11, high=3.26), "leaves zero out"),
-        (1.0, None, "too few for an interval"),
-        (None, None, "nothing can be compared"),
+        (2.14, Interval(low=1.11, high=3.26), "better", "tuned is better"),
+        (-2.14, Interval(low=-3.26, high=-1.11), "worse", "tuned is worse"),
+        (1.0, None, "cannot tell", "too few for an interval"),
+        (None, None, "cannot tell", "nothing can be compared"),
     ],
 )
 def test_a_difference_is_put_into_words(
-    difference: float | None, interval: Interval | None, words: str
+    difference: float | None, interval: Interval | None, verdict: Verdict, words: str
 ) -> None:
     sentence = difference_sentence(
-        PairedDifference(
+        Comparison(
+            a="tuned 1-shot",
+            b="base 1-shot",
             strategy="1-shot",
             difference=difference,
             interval=interval,
+            bootstrap_p=0.02,
+            permutation_p=0.02,
+            verdict=verdict,
             questions=42,
             pairs=84,
             judged_pairs=84,

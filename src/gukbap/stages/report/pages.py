@@ -25,7 +25,7 @@ from gukbap.stages.report.tables import (
     score_rows,
     signed,
 )
-from gukbap.stages.scores import PairedDifference, ScoreTable, paired_difference, score_table
+from gukbap.stages.scores import Comparison, ScoreTable, paired_difference, score_table
 
 SCRIPTED_BANNER = "This run used a scripted teacher and judge. No number here is a result."
 TEACHER_BANNER = "The judge is also the teacher: scores compare only with each other."
@@ -55,9 +55,7 @@ def report(facts: RunFacts, judgements: Sequence[Judgement], output: Path) -> No
     write_json(output / "scores.json", scores_document(facts, table, differences))
 
 
-def scores_document(
-    facts: RunFacts, table: ScoreTable, differences: Sequence[PairedDifference]
-) -> dict[str, Any]:
+def scores_document(facts: RunFacts, table: ScoreTable, differences: Sequence[Comparison]) -> dict[str, Any]:
     """The content of `scores.json`; under `scores` and `difference` stand the flat numbers for a tracker."""
     scores: dict[str, Any] = {}
     for row in table.rows:
@@ -85,7 +83,7 @@ def _values(
     facts: RunFacts,
     judgements: Sequence[Judgement],
     table: ScoreTable,
-    differences: Sequence[PairedDifference],
+    differences: Sequence[Comparison],
 ) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for judgement in judgements:

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gukbap.schemas import CATEGORIES
-from gukbap.stages.scores import Interval, PairedDifference, ScoreRow, ScoreTable
+from gukbap.stages.scores import Comparison, Interval, ScoreRow, ScoreTable
 
 MISSING = "–"
+_VERDICTS = {
+    "better": "tuned is better",
+    "worse": "tuned is worse",
+    "cannot tell": "chance could explain that, so this run cannot tell which is better",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,10 @@ def signed(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.2f}"
 
 
-def percent(share: float) -> str:
-    """A share as whole per cent; only a full share is written 100 %."""
+def percent(share: float | None) -> str:
+    """A share as whole per cent; only a full share is written 100 %, and a dash where it is not known."""
+    if share is None:
+        return MISSING
     return f"{min(round(100 * share), 100 if share >= 1 else 99)}%"
 
 
@@ -52,7 +59,7 @@ def score_rows(table: ScoreTable) -> TextTable:
     """The score table: a row for each subject and strategy."""
     header = [
         *("subject", "strategy", *map(category_label, CATEGORIES), "single", "multi", "overall"),
-        *("95% interval", "n", "scored", "stopped", "Hangul"),
+        *("95% interval", "n", "scored", "stopped", "language"),
     ]
     return TextTable(header, [_score_row(row) for row in table.rows])
 
@@ -69,11 +76,11 @@ def _score_row(row: ScoreRow) -> list[str]:
         str(row.questions),
         f"{row.scored}/{row.judgements}",
         percent(row.stopped_share),
-        percent(row.hangul_compliance),
+        percent(row.language_compliance),
     ]
 
 
-def difference_sentence(difference: PairedDifference) -> str:
+def difference_sentence(difference: Comparison) -> str:
     """What a paired difference says, in words."""
     if difference.difference is None:
         return f"{difference.strategy}: no question is scored for both, so nothing can be compared."
@@ -83,9 +90,8 @@ def difference_sentence(difference: PairedDifference) -> str:
     )
     if difference.interval is None:
         return f"{what}; too few for an interval."
-    if difference.significant:
-        return f"{what}; the interval leaves zero out."
-    return f"{what}; the interval holds zero, so this run shows no difference."
+    shown = f"{what}, permutation p = {difference.permutation_p:.3f}"
+    return f"{shown}: {_VERDICTS[difference.verdict]}."
 
 
 def text_table(table: ScoreTable) -> str:
