@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe)
-    tasks = 8 + 2 * len(recipe.infer.subjects) * len(recipe.infer.strategies)
+    tasks = 8 + len(recipe.infer.subjects) * (1 + len(recipe.infer.strategies))
     ours, peers = [], []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"

@@ -91,12 +91,14 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
         # A Python loop, not ParallelFor: its steps bear names in the UI, and ParallelFor fails inside an
         # exit handler on clusters.
         for subject in recipe.infer.subjects:
+            model = {"tuned": trained.outputs["model"]} if subject == "tuned" else {}
+            answered = infer(settings=settings[f"infer_{subject}"], **model)
+            placement.infer(answered, f"infer-{subject}", gpus=settings["infer_gpus"])
             for strategy in recipe.infer.strategies:
-                step = f"{subject}_{strategy}".replace("-", "_")
-                model = {"tuned": trained.outputs["model"]} if subject == "tuned" else {}
-                answered = infer(settings=settings[f"infer_{step}"], **model)
-                placement.infer(answered, f"infer-{subject}-{strategy}", gpus=settings["infer_gpus"])
-                verdict = judge(settings=settings[f"judge_{step}"], answers=answered.outputs["answers"])
+                asked = strategy.replace("-", "_")
+                step = f"{subject}_{asked}"
+                answers = answered.outputs[f"answers_{asked}"]
+                verdict = judge(settings=settings[f"judge_{step}"], answers=answers)
                 placement.judge(verdict, f"judge-{subject}-{strategy}")
                 judged[step] = verdict.outputs["judgements"]
 

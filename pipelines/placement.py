@@ -74,7 +74,7 @@ class Placement:
         self._on_gpus(task, resources.gpus, gpus, shared_memory=not self.over_nodes)
 
     def infer(self, task: dsl.PipelineTask, name: str, gpus: Any) -> None:
-        """A step that answers the questions under one strategy."""
+        """A step that answers the questions: one student, all strategies."""
         key = self._recipe.infer.api_key_env
         self._place(
             task,

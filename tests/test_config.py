@@ -91,13 +91,13 @@ def test_the_hash_follows_every_value_and_nothing_else() -> None:
 def test_stage_settings_hold_only_what_the_stage_depends_on() -> None:
     local, other = load_recipe("local"), load_recipe("local", ["train.epochs=7", "judge.max_tokens=64"])
     assert settings_text(local.generate_settings()) == settings_text(other.generate_settings())
-    assert settings_text(local.infer_settings("base", "1-shot")) == settings_text(
-        other.infer_settings("base", "1-shot")
-    )
+    assert settings_text(local.infer_settings("base")) == settings_text(other.infer_settings("base"))
+    alone = load_recipe("local", ["infer.subjects=[base]"])
+    assert local.infer_settings("base") == alone.infer_settings("base")
     assert settings_text(local.train_settings()) != settings_text(other.train_settings())
     text = settings_text(local.generate_settings())
     assert GenerateSettings.model_validate_json(text) == local.generate_settings()
-    assert InferSettings.model_validate_json(settings_text(local.infer_settings("tuned", "default")))
+    assert InferSettings.model_validate_json(settings_text(local.infer_settings("tuned")))
 
 
 def test_no_recipe_holds_a_secret_only_names_of_variables() -> None:

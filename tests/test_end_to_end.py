@@ -52,7 +52,7 @@ def contents(run: Path) -> dict[str, bytes]:
 
 #: MLflow takes seconds in each process of a step; a test of its own tracks.
 UNTRACKED = ("--set", "tracking.enabled=false")
-#: One strategy and subject: a process for each of ten steps, not of twenty.
+#: One strategy and subject: a process for each of ten steps, not of sixteen.
 FEWER_STEPS = (*UNTRACKED, "--set", "infer.strategies=[default]", "--set", "infer.subjects=[tuned]")
 
 
@@ -85,7 +85,7 @@ def test_mlflow_holds_a_parent_and_a_nested_run_for_every_step(finished: Path) -
     finally:
         database.close()
     assert status == "FINISHED"
-    assert nested == [("FINISHED",)] * (4 + 12 + 2)
+    assert nested == [("FINISHED",)] * (4 + 8 + 2)
     assert metrics > 20
 
 
@@ -116,7 +116,7 @@ def test_resuming_a_finished_run_does_no_step_again(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")}
     done = gukbap("run", "--resume", "first", "--json", cwd=finished)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("done before") == 4 + 12
+    assert done.stderr.count("done before") == 4 + 8
     assert json.loads(done.stdout)["run"] == "first"
     after = {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")}
     # The steps that act on the run itself are taken again; no other file is touched.

@@ -59,7 +59,7 @@ def _compiled(text: str, freshness: bool) -> str:
             facts: dict = {},  # type: ignore[type-arg]  # noqa: B006
         ) -> None:
             task = work(said=said, count=count, share=share, sure=sure, rows=rows, facts=facts)
-            task.set_display_name("infer-tuned-1-shot")
+            task.set_display_name("judge-tuned-1-shot")
             other = work(said=freshness, count=count, share=share, sure=sure, rows=rows, facts=facts)
             other.set_display_name("train")
 

@@ -54,7 +54,6 @@ def infer_settings(subject: Any = "base", **infer: Any) -> InferSettings:
         infer=InferConfig(max_new_tokens=4, **infer),
         evaluate=EvaluateConfig(),
         subject=subject,
-        strategy="default",
     )
 
 

@@ -150,7 +150,7 @@ def test_an_unknown_run_or_step_lists_what_there_is(connection: Connection, run_
         StepLog(connection, "00000000-0000-4000-8000-000000000000", "train")
     with pytest.raises(UsageError, match="no one step 'judge'") as caught:
         StepLog(connection, run_id, "judge")
-    assert "infer-tuned-1-shot (work), train (work-2)" in str(caught.value)
+    assert "judge-tuned-1-shot (work), train (work-2)" in str(caught.value)
 
 
 def test_a_step_without_a_pod_says_why(kfp: KfpServer, connection: Connection, run_id: str) -> None:

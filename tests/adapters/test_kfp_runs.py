@@ -173,7 +173,7 @@ def test_following_shows_each_state_once_until_the_run_ends(kfp: KfpServer, appl
     progress = SaidProgress()
     final = follow(applied, run_id, progress, interval=0.01)
     assert progress.lines == [
-        "infer-tuned-1-shot: cached",
+        "judge-tuned-1-shot: cached",
         "train: pending (Unschedulable: 0/3 nodes: Insufficient nvidia.com/gpu)",
         "train: running",
         "train: retrying (attempt 2)",
@@ -195,7 +195,7 @@ def test_a_failed_run_names_its_failed_steps_and_their_logs(kfp: KfpServer, appl
     assert error.problem == f"the run mine ({run_id}) ended FAILED: train: Error (exit code 1)"
     assert error.fix == f"`gukbap logs {run_id} train`"
     assert {step.name: step.state for step in final.steps} == {
-        "infer-tuned-1-shot": "skipped",
+        "judge-tuned-1-shot": "skipped",
         "train": "failed",
     }
 
@@ -210,7 +210,7 @@ def test_states_are_told_without_the_v1beta1_api(kfp: KfpServer, applied: Connec
     kfp.end_run(run_id, "FAILED")
     final = follow(applied, run_id, SaidProgress(), interval=0.01)
     assert {step.name: step.state for step in final.steps} == {
-        "infer-tuned-1-shot": "succeeded",
+        "judge-tuned-1-shot": "succeeded",
         "train": "failed",
     }
 

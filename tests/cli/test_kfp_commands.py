@@ -133,12 +133,12 @@ def test_submit_and_follow_a_run_that_succeeds(registered: KfpServer, tmp_path: 
 
 def test_a_failed_run_exits_1_and_its_log_is_at_hand(registered: KfpServer, tmp_path: Path) -> None:
     impl = "retry-system-container-impl"
-    node = Node("root.exit-handler-1.infer-5.executor(0)", "Failed", "Pod", impl, "Error (exit code 2)")
+    node = Node("root.exit-handler-1.judge-5.executor(0)", "Failed", "Pod", impl, "Error (exit code 2)")
 
     def on_request(request: str) -> None:
         if request.startswith("GET /apis/v2beta1/runs/"):
             run_id = request.rsplit("/", 1)[1]
-            registered.nodes[run_id] = [Node("root.exit-handler-1.infer-5", "Failed"), node]
+            registered.nodes[run_id] = [Node("root.exit-handler-1.judge-5", "Failed"), node]
             registered.logs[pod_of(workflow_of(run_id), node)] = "error: 모델이 없다\n"
             registered.end_run(run_id, "FAILED")
 
@@ -146,12 +146,12 @@ def test_a_failed_run_exits_1_and_its_log_is_at_hand(registered: KfpServer, tmp_
     done = call(registered, "submit", "smoke", "--run-name", "mine", "--follow", folder=tmp_path)
     registered.on_request = None
     assert done.returncode == 1
-    assert "ended FAILED: infer-tuned-1-shot: Error (exit code 2)" in done.stderr
+    assert "ended FAILED: judge-tuned-1-shot: Error (exit code 2)" in done.stderr
     assert "Traceback" not in done.stderr
     (run_id,) = [run["run_id"] for run in registered.runs.values() if run["display_name"] == "mine"]
-    assert f"gukbap logs {run_id} infer-tuned-1-shot" in done.stderr
+    assert f"gukbap logs {run_id} judge-tuned-1-shot" in done.stderr
     for reference in (run_id, "mine"):
-        log = call(registered, "logs", reference, "infer-tuned-1-shot", folder=tmp_path)
+        log = call(registered, "logs", reference, "judge-tuned-1-shot", folder=tmp_path)
         assert (log.returncode, log.stdout) == (0, "error: 모델이 없다\n"), log.stderr
 
 

@@ -35,11 +35,11 @@ def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path)
     checked = load_recipe(recipe)
     on_own_stack(lambda: Compiler().compile(build_pipeline(checked), str(file)))
     loaded = kfp_components.load_component_from_file(str(file))
-    evaluations = len(checked.infer.subjects) * len(checked.infer.strategies)
+    judged = len(checked.infer.subjects) * len(checked.infer.strategies)
     spec = MessageToDict(loaded.pipeline_spec)
     inner = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     assert set(spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "finish"}
-    assert len(inner) == 5 + 2 * evaluations + 2
+    assert len(inner) == 5 + len(checked.infer.subjects) + judged + 2
 
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -59,11 +59,8 @@ def test_steps_come_after_what_they_need_and_bear_names() -> None:
     names = list(steps)
     assert names[:5] == ["prepare", "generate", "dedup", "split", "train"]
     assert names[-3:] == ["report", "promote", "finish"]
-    assert set(names[5:-3]) == {
-        f"{stage}-{subject}-{strategy}"
-        for stage in ("infer", "judge")
-        for subject in SUBJECTS
-        for strategy in STRATEGIES
+    assert set(names[5:-3]) == {f"infer-{subject}" for subject in SUBJECTS} | {
+        f"judge-{subject}-{strategy}" for subject in SUBJECTS for strategy in STRATEGIES
     }
 
 
@@ -98,13 +95,22 @@ def test_what_the_cache_takes_for_the_dag_is_the_dag() -> None:
 
 def test_the_base_student_is_answered_without_waiting_for_training() -> None:
     steps = local_steps("smoke")
-    assert not steps["infer-base-default"].inputs
-    assert steps["infer-tuned-default"].inputs["tuned"][1] == "model"
+    assert not steps["infer-base"].inputs
+    assert steps["infer-tuned"].inputs["tuned"][1] == "model"
+
+
+def test_each_judge_reads_the_answers_of_its_own_subject_and_strategy() -> None:
+    steps = local_steps("smoke")
+    for subject in SUBJECTS:
+        for strategy in STRATEGIES:
+            producer, output = steps[f"judge-{subject}-{strategy}"].inputs["answers"]
+            assert producer == steps[f"infer-{subject}"].key
+            assert output == f"answers_{strategy.replace('-', '_')}"
 
 
 def test_a_recipe_with_fewer_strategies_has_fewer_steps() -> None:
     steps = local_steps("smoke", "infer.strategies=[1-shot]", "infer.subjects=[tuned]")
-    assert list(steps)[5:-3] == ["infer-tuned-1-shot", "judge-tuned-1-shot"]
+    assert list(steps)[5:-3] == ["infer-tuned", "judge-tuned-1-shot"]
 
 
 def test_only_the_exit_step_is_taken_whatever_became_of_the_others() -> None:

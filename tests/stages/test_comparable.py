@@ -33,8 +33,8 @@ STATISTICS: dict[str, dict[str, Any]] = {
             {"step": 2, "validation_loss": 1.4},
         ],
     },
-    "infer-base-default": {"timing": {"generated_tokens": 100, "seconds": 2.0}},
-    "infer tuned default": {"timing": {"generated_tokens": 50, "seconds": 1.0}},
+    "infer-base": {"timing": {"generated_tokens": 100, "seconds": 2.0}},
+    "infer tuned": {"timing": {"generated_tokens": 50, "seconds": 1.0}},
     "judge-base-default": {"calls": 12, "prompt_tokens": 1000, "completion_tokens": 100},
     "judge-tuned-default": {"calls": 13, "prompt_tokens": 1100, "completion_tokens": 110},
 }

@@ -63,16 +63,15 @@ class ScriptedGenerator:
     def close(self) -> None: ...
 
 
-def settings_for(strategy: Strategy = "default", max_new_tokens: int = 64) -> InferSettings:
+def settings_for(*strategies: Strategy, max_new_tokens: int = 64) -> InferSettings:
     return InferSettings(
         seed=3,
         student=StudentConfig(
             model="random://mistral-tiny?seed=7", chat_template="mistral-v0.2", max_length=512
         ),
-        infer=InferConfig(max_new_tokens=max_new_tokens),
+        infer=InferConfig(strategies=list(strategies or ["default"]), max_new_tokens=max_new_tokens),
         evaluate=EvaluateConfig(),
         subject="tuned",
-        strategy=strategy,
     )
 
 
@@ -90,14 +89,14 @@ def test_turn_two_sees_the_models_own_answer_and_the_few_shot_messages(tmp_path:
         assert conversation[:2] == SHOTS["1-shot"]
         assert [m.role for m in conversation[2:]] == ["user", "assistant", "user"]
         assert conversation[3].content == f"답변(3): {conversation[2].content}".strip()
-    assert [answer.question.id for answer in result.answers] == [q.id for q in QUESTIONS]
-    assert result.answers[0].outputs == ["답변(3): 질문 1 가가", "답변(5): 이어진 질문 1"]
+    assert [answer.question.id for answer in result.answers["1-shot"]] == [q.id for q in QUESTIONS]
+    assert result.answers["1-shot"][0].outputs == ["답변(3): 질문 1 가가", "답변(5): 이어진 질문 1"]
 
 
 def test_answers_are_stripped_nfc_and_carry_the_models_name(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", " 한국어 \n")
     generator = ScriptedGenerator(reply=lambda _: Completion(decomposed, "length", 4, 2))
-    answer = run(tmp_path, generator).answers[0]
+    answer = run(tmp_path, generator).answers["default"][0]
     assert answer.outputs == ["한국어", "한국어"]
     assert (answer.model, answer.subject, answer.strategy) == ("model@1", "tuned", "default")
     assert answer.finish_reasons == ["length", "length"]
@@ -121,15 +120,44 @@ def test_batches_are_bounded_and_hold_conversations_of_like_length(tmp_path: Pat
     assert in_order == sorted(in_order, reverse=True)
 
 
-@pytest.mark.parametrize("batches_before", range(6))
+def test_one_generator_serves_every_strategy_and_each_has_its_answers_and_statistics(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    result = run(tmp_path, generator, settings_for("1-shot", "default"))
+    assert list(result.answers) == ["1-shot", "default"]
+    for strategy, answers in result.answers.items():
+        assert {answer.strategy for answer in answers} == {strategy}
+        assert [answer.question for answer in answers] == QUESTIONS
+        assert result.statistics["strategies"][strategy]["answers"] == 7
+    assert result.statistics["answers"] == 14
+    assert result.statistics["timing"]["generated_tokens"] == 2 * 14 * 5
+
+
+def test_an_answer_does_not_depend_on_which_other_strategies_are_asked(tmp_path: Path) -> None:
+    alone = ScriptedGenerator()
+    answers = run(tmp_path / "alone", alone, settings_for("1-shot")).answers["1-shot"]
+    together = ScriptedGenerator()
+    result = run(tmp_path / "together", together, settings_for("default", "1-shot"))
+    assert result.answers["1-shot"] == answers
+    assert together.batches[-len(alone.batches) :] == alone.batches
+    # The journal of the one strategy is used when others are asked beside it, and the other way round.
+    more = ScriptedGenerator()
+    run(tmp_path / "alone", more, settings_for("default", "1-shot"))
+    assert more.batches == together.batches[: -len(alone.batches)]
+    fewer = ScriptedGenerator()
+    run(tmp_path / "together", fewer, settings_for("1-shot"))
+    assert fewer.batches == []
+
+
+@pytest.mark.parametrize("batches_before", range(12))
 def test_killed_run_goes_on_and_ends_with_the_same_answers(tmp_path: Path, batches_before: int) -> None:
-    whole = run(tmp_path / "whole", ScriptedGenerator()).answers
+    settings = settings_for("default", "1-shot")
+    whole = run(tmp_path / "whole", ScriptedGenerator(), settings).answers
     killed = ScriptedGenerator(dies_after=batches_before)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "killed", killed)
+        run(tmp_path / "killed", killed, settings)
     resumed = ScriptedGenerator()
-    assert run(tmp_path / "killed", resumed).answers == whole
-    assert len(killed.batches) + len(resumed.batches) == 6
+    assert run(tmp_path / "killed", resumed, settings).answers == whole
+    assert len(killed.batches) + len(resumed.batches) == 12
 
 
 def test_partly_journalled_batch_is_generated_whole_again(tmp_path: Path) -> None:
@@ -166,8 +194,8 @@ def test_second_turn_without_room_is_an_empty_answer_that_did_not_stop(tmp_path:
         return Completion("", "length", 600, 0)
 
     result = run(tmp_path, ScriptedGenerator(reply=reply))
-    assert result.answers[0].outputs == ["긴 답변", ""]
-    assert result.statistics["turn_2"] == {
+    assert result.answers["default"][0].outputs == ["긴 답변", ""]
+    assert result.statistics["strategies"]["default"]["turn_2"] == {
         "stopped_share": 0.0,
         "empty": 7,
         "mean_prompt_tokens": 600,
@@ -181,7 +209,7 @@ def test_statistics_are_the_same_in_two_runs_except_for_timing(tmp_path: Path) -
     assert first.pop("timing").keys() == second.pop("timing").keys()
     assert first == second
     assert first["answers"] == 7
-    assert first["turn_1"]["stopped_share"] == 1.0
+    assert first["strategies"]["default"]["turn_1"]["stopped_share"] == 1.0
 
 
 def test_strategy_that_the_file_lacks_is_refused(tmp_path: Path) -> None:

@@ -58,9 +58,7 @@ def test_settings_are_the_recipes_own_where_the_form_is_left_alone(tmp_path: Pat
     given = prepare(tmp_path).parameters()
     assert Recipe.model_validate_json(given.recipe) == SMOKE
     assert TrainSettings.model_validate_json(given.train) == SMOKE.train_settings()
-    assert InferSettings.model_validate_json(given.infer_tuned_1_shot) == SMOKE.infer_settings(
-        "tuned", "1-shot"
-    )
+    assert InferSettings.model_validate_json(given.infer_tuned) == SMOKE.infer_settings("tuned")
     assert (given.train_gpus, given.infer_gpus) == ("0", "0")
 
 
@@ -75,8 +73,16 @@ def test_the_forms_values_reach_the_steps_and_are_told(tmp_path: Path) -> None:
 
 def test_a_strategy_that_is_not_asked_has_no_settings(tmp_path: Path) -> None:
     given = prepare(tmp_path, strategies=["default"]).parameters()
-    assert given.infer_base_1_shot == given.judge_tuned_cot_1_shot == ""
-    assert given.infer_base_default and given.judge_tuned_default
+    assert given.judge_base_1_shot == given.judge_tuned_cot_1_shot == ""
+    assert given.judge_tuned_default
+    assert InferSettings.model_validate_json(given.infer_base).strategies == ["default"]
+
+
+def test_a_subject_that_the_recipe_leaves_out_has_no_settings(tmp_path: Path) -> None:
+    recipe = load_recipe("smoke", ["infer.subjects=[tuned]", "tracking.enabled=false"])
+    given = prepare(tmp_path, recipe).parameters()
+    assert given.infer_base == given.judge_base_default == ""
+    assert given.infer_tuned
 
 
 def test_a_strategy_that_was_not_compiled_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def logs(
     token_file: Path | None,
     namespace: str | None,
 ) -> None:
-    """Show the log of STEP (such as train or infer-tuned-1-shot) of RUN (its id or name)."""
+    """Show the log of STEP (such as train or judge-tuned-1-shot) of RUN (its id or name)."""
     from gukbap.adapters.kfp.logs import StepLog
 
     log = StepLog(open_connection(endpoint, token_file, namespace), run, step)

@@ -133,22 +133,34 @@ def train(
 @click.option(
     "--model", type=_file, help="Folder of a trained student; the recipe's base student by default."
 )
-@click.option("--strategy", type=click.Choice(STRATEGIES), default="default", show_default=True)
+@click.option(
+    "--strategy",
+    "strategies",
+    type=click.Choice(STRATEGIES),
+    multiple=True,
+    help="May be given several times; the recipe's by default. The model is loaded once for all.",
+)
 @recipe_option
 @overrides_option
 @output_option
 def infer(
-    model: Path | None, strategy: Strategy, recipe: str, overrides: tuple[str, ...], output: Path
+    model: Path | None,
+    strategies: tuple[Strategy, ...],
+    recipe: str,
+    overrides: tuple[str, ...],
+    output: Path,
 ) -> None:
-    """Answer the evaluation questions: answers.jsonl, statistics.json."""
+    """Answer the evaluation questions: answers-STRATEGY.jsonl for each strategy, statistics.json."""
     from gukbap.workers.stages import run_infer
 
     subject: Subject = SUBJECTS[1] if model else SUBJECTS[0]
-    checked = _prepare(recipe, overrides, output, *([model] if model else []))
+    given = (f"infer.strategies=[{', '.join(strategies)}]",) if strategies else ()
+    checked = _prepare(recipe, (*overrides, *given), output, *([model] if model else []))
+    settings = checked.infer_settings(subject)
     outcome = run_infer(
-        checked.infer_settings(subject, strategy),
+        settings,
         tuned=model,
-        answers=output / "answers.jsonl",
+        answers={strategy: output / f"answers-{strategy}.jsonl" for strategy in settings.strategies},
         statistics=output / "statistics.json",
     )
     _tell(output, outcome)

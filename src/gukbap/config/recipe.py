@@ -124,16 +124,15 @@ class Recipe(Section):
         """The settings of the train stage."""
         return TrainSettings(seed=self.seed, student=self.student, train=self.train)
 
-    def infer_settings(self, subject: Subject, strategy: Strategy) -> InferSettings:
-        """The settings of one infer step."""
+    def infer_settings(self, subject: Subject) -> InferSettings:
+        """The settings of one infer step: they do not depend on which other subject is asked."""
         return InferSettings(
-            step=f"infer-{subject}-{strategy}",
+            step=f"infer-{subject}",
             seed=self.seed,
             student=self.student,
-            infer=self.infer,
+            infer=self.infer.model_copy(update={"subjects": [subject]}),
             evaluate=self.evaluate,
             subject=subject,
-            strategy=strategy,
         )
 
     def judge_settings(self, subject: Subject, strategy: Strategy) -> JudgeSettings:

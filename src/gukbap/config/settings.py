@@ -14,7 +14,7 @@ from gukbap.schemas import Strategy, Subject
 class StageSettings(Section):
     """What every stage depends on."""
 
-    step: str = Field(description="the step's name in the pipeline, for example infer-tuned-1-shot")
+    step: str = Field(description="the step's name in the pipeline, for example judge-tuned-1-shot")
     seed: int
     edition: str = Field(
         "",
@@ -54,14 +54,18 @@ class TrainSettings(StageSettings):
 
 
 class InferSettings(StageSettings):
-    """What one infer step depends on."""
+    """What one infer step depends on: one subject under every strategy of `infer.strategies`."""
 
     step: str = "infer"
     student: StudentConfig
     infer: InferConfig
     evaluate: EvaluateConfig
     subject: Subject
-    strategy: Strategy
+
+    @property
+    def strategies(self) -> list[Strategy]:
+        """The prompt strategies that are asked, in the order in which they are."""
+        return self.infer.strategies
 
 
 class JudgeSettings(StageSettings):

@@ -27,8 +27,8 @@ class FinalStatus:
 class Step:
     """A task of the DAG.
 
-    `name` is its display name (infer-tuned-1-shot), `component` the function's name (infer),
-    `key` the compiler's name (infer-5), which is also the name of its folder under kfp.local.
+    `name` is its display name (judge-tuned-1-shot), `component` the function's name (judge),
+    `key` the compiler's name (judge-5), which is also the name of its folder under kfp.local.
     """
 
     key: str

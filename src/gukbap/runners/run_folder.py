@@ -18,9 +18,10 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -103,6 +104,10 @@ class RunFolder:
         """The recipe that the run was started with."""
         return check_recipe(read_json(self._recipe_file), where=str(self._recipe_file))
 
+    @cached_property
+    def _strategies(self) -> Sequence[str]:
+        return self.recipe.infer.strategies
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process; UsageError where another one works in it."""
@@ -116,8 +121,12 @@ class RunFolder:
         if known:
             return self.path / known
         _, _, variant = step.partition("-")
-        if variant and output in ("answers", "judgements"):
+        if variant and output == "judgements":
             return self.path / output / f"{variant}.jsonl"
+        kind, _, strategy = output.replace("_", "-").partition("-")
+        # A strategy that is not asked has an empty file, which nobody should take for answers.
+        if variant and kind == "answers" and strategy in self._strategies:
+            return self.path / kind / f"{variant}-{strategy}.jsonl"
         if output == "statistics":
             return self.path / "statistics" / f"{step}.json"
         return self.path / "artifacts" / step / output

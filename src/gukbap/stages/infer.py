@@ -1,10 +1,10 @@
-"""Infer: the student answers two-turn questions under one prompt strategy (LogicKor's generation)."""
+"""Infer: the student answers two-turn questions under each prompt strategy (LogicKor's generation)."""
 
 from __future__ import annotations
 
 import statistics as st
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ Conversation = list[Message]
 
 @dataclass(frozen=True)
 class InferResult:
-    """Answers in the order of the questions, and what can be counted about them.
+    """Answers by strategy, in the order of the questions, and what can be counted about them.
 
     Everything in `statistics` is deterministic except what stands under "timing".
     """
 
-    answers: list[Answer]
+    answers: dict[Strategy, list[Answer]]
     statistics: dict[str, Any]
 
 
@@ -36,45 +36,67 @@ def infer(
     journal: Journal,
     progress: Progress,
 ) -> InferResult:
-    """Ask every question's two turns; turn 2 sees the model's own answer to turn 1.
+    """Ask every question's two turns under every strategy of the settings, with one generator.
 
-    The strategy's few-shot messages come before both turns. Each answer is journalled under a key
-    that covers the model's name, the conversation and the settings, so a killed run goes on.
+    The strategy's few-shot messages come before both turns; turn 2 sees the model's own answer to
+    turn 1. Strategies are taken one after the other and share no batch, so that an answer and the key
+    under which it is journalled do not depend on which other strategies are asked; the key covers the
+    model's name, the conversation and the settings. A killed run goes on where it was.
 
     Raises:
-        InputError: the strategy has no messages, or a question alone does not fit in the context.
+        InputError: a strategy has no messages, or a question alone does not fit in the context.
         GukbapError: the generator fails.
     """
-    if settings.strategy not in strategies:
+    absent = [strategy for strategy in settings.strategies if strategy not in strategies]
+    if absent:
         raise InputError(
-            f"the strategies file has no {settings.strategy!r}",
-            expected=f"one of {', '.join(strategies) or 'none'}",
-            fix="add it, or take it out of infer.strategies",
+            f"there are no messages for the strategies {', '.join(absent)}",
+            expected=f"some of {', '.join(strategies) or 'none'}",
+            fix="add them to evaluate.strategies_file, or take them out of infer.strategies",
         )
-    turns = _Turns(settings, generator, journal)
-    few_shot = list(strategies[settings.strategy])
-    label = f"infer {settings.subject} {settings.strategy}"
-    with progress.bar(label, 2 * len(questions)) as bar:
+    turns = {strategy: _Turns(settings, strategy, generator, journal) for strategy in settings.strategies}
+    answers = {
+        strategy: _ask(settings, strategy, strategies[strategy], questions, turns[strategy], progress)
+        for strategy in settings.strategies
+    }
+    statistics = {
+        "answers": sum(map(len, answers.values())),
+        "strategies": {strategy: _statistics(given) for strategy, given in answers.items()},
+        "timing": _timing(turns.values()),
+    }
+    return InferResult(answers, statistics)
+
+
+def _ask(
+    settings: InferSettings,
+    strategy: Strategy,
+    few_shot: Sequence[Message],
+    questions: Sequence[Question],
+    turns: _Turns,
+    progress: Progress,
+) -> list[Answer]:
+    with progress.bar(f"infer {settings.subject} {strategy}", 2 * len(questions)) as bar:
         first_asked = [[*few_shot, _user(question, 1)] for question in questions]
         first = turns.complete(
-            first_asked, bar, lambda index, reply: _check_room(settings, questions[index], reply)
+            first_asked, bar, lambda index, reply: _check_room(settings, strategy, questions[index], reply)
         )
         second_asked = [
             [*asked, Message(role="assistant", content=reply.text), _user(question, 2)]
             for asked, reply, question in zip(first_asked, first, questions, strict=True)
         ]
         second = turns.complete(second_asked, bar)
-    answers = [
-        _answer(settings, generator.name, question, pair)
+    return [
+        _answer(settings, strategy, turns.model, question, pair)
         for question, *pair in zip(questions, first, second, strict=True)
     ]
-    return InferResult(answers, {**_statistics(answers), "timing": turns.timing()})
 
 
 class _Turns:
-    """A generator behind a journal."""
+    """A generator behind a journal, for one strategy."""
 
-    def __init__(self, settings: InferSettings, generator: Generator, journal: Journal) -> None:
+    def __init__(
+        self, settings: InferSettings, strategy: Strategy, generator: Generator, journal: Journal
+    ) -> None:
         self._generator, self._journal = generator, journal
         self._sampling = GenerationSettings(
             max_new_tokens=settings.infer.max_new_tokens,
@@ -87,10 +109,16 @@ class _Turns:
             settings.student.max_length,
             settings.infer.engine,
             settings.infer.dtype,
-            settings.strategy,
+            strategy,
         ]
-        self._seconds = 0.0
-        self._tokens = 0
+        #: seconds and tokens of what this process generated
+        self.seconds = 0.0
+        self.tokens = 0
+
+    @property
+    def model(self) -> str:
+        """The identity of the model that answers."""
+        return self._generator.name
 
     def complete(
         self,
@@ -116,9 +144,9 @@ class _Turns:
     def _generate(self, conversations: Sequence[Conversation], keys: Sequence[str]) -> None:
         start = time.monotonic()
         completions = self._generator.generate(conversations, self._sampling)
-        self._seconds += time.monotonic() - start
+        self.seconds += time.monotonic() - start
         for key, completion in zip(keys, completions, strict=True):
-            self._tokens += completion.completion_tokens
+            self.tokens += completion.completion_tokens
             if key not in self._journal:
                 self._journal.record(key, {**asdict(completion), "text": nfc(completion.text).strip()})
 
@@ -128,14 +156,16 @@ class _Turns:
             canonical_json([self._generator.name, self._context, asdict(self._sampling), messages])
         )
 
-    def timing(self) -> dict[str, float]:
-        """Seconds and speed of what this process generated; zero where the journal held everything."""
-        speed = self._tokens / self._seconds if self._seconds else 0.0
-        return {
-            "seconds": self._seconds,
-            "generated_tokens": float(self._tokens),
-            "tokens_per_second": speed,
-        }
+
+def _timing(turns: Iterable[_Turns]) -> dict[str, float]:
+    """Seconds and speed of what this process generated; zero where the journal held everything."""
+    parts = [(part.seconds, part.tokens) for part in turns]
+    seconds, tokens = (sum(values) for values in zip(*parts, strict=True))
+    return {
+        "seconds": seconds,
+        "generated_tokens": float(tokens),
+        "tokens_per_second": tokens / seconds if seconds else 0.0,
+    }
 
 
 def _batches(conversations: Sequence[Conversation], size: int) -> Iterator[list[int]]:
@@ -153,23 +183,25 @@ def _user(question: Question, turn: int) -> Message:
     return Message(role="user", content=question.questions[turn - 1])
 
 
-def _check_room(settings: InferSettings, question: Question, reply: Completion) -> None:
+def _check_room(settings: InferSettings, strategy: Strategy, question: Question, reply: Completion) -> None:
     """A first turn without room is a wrong setting; a second one is the model's own long answer."""
     limit = settings.student.max_length
     if reply.prompt_tokens >= limit:
         raise InputError(
-            f"question {question.id} takes {reply.prompt_tokens} tokens with strategy {settings.strategy}, "
+            f"question {question.id} takes {reply.prompt_tokens} tokens with strategy {strategy}, "
             f"student.max_length is {limit}",
             expected="a prompt that leaves room for an answer",
             fix="raise student.max_length, or take shorter few-shot messages",
         )
 
 
-def _answer(settings: InferSettings, model: str, question: Question, pair: Sequence[Completion]) -> Answer:
+def _answer(
+    settings: InferSettings, strategy: Strategy, model: str, question: Question, pair: Sequence[Completion]
+) -> Answer:
     return Answer(
         question=question,
         subject=settings.subject,
-        strategy=settings.strategy,
+        strategy=strategy,
         model=model,
         outputs=[reply.text for reply in pair],
         finish_reasons=[reply.finish_reason for reply in pair],

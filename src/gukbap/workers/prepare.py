@@ -99,21 +99,15 @@ def step_settings(recipe: Recipe) -> dict[str, StageSettings]:
         "train": recipe.train_settings(),
     }
     for subject in recipe.infer.subjects:
-        for strategy in recipe.infer.strategies:
-            for values in (
-                recipe.infer_settings(subject, strategy),
-                recipe.judge_settings(subject, strategy),
-            ):
-                settings[values.step] = values
+        judged = [recipe.judge_settings(subject, strategy) for strategy in recipe.infer.strategies]
+        settings |= {values.step: values for values in (recipe.infer_settings(subject), *judged)}
     return settings
 
 
 #: outputs that are empty where a recipe leaves the step out
 _LEAVABLE = [
-    f"{stage}_{subject}_{strategy}".replace("-", "_")
-    for stage in ("infer", "judge")
-    for subject in SUBJECTS
-    for strategy in STRATEGIES
+    *(f"infer_{subject}" for subject in SUBJECTS),
+    *(f"judge_{subject}_{strategy}".replace("-", "_") for subject in SUBJECTS for strategy in STRATEGIES),
 ]
 
 #: step → the steps whose artifacts it reads (the pipeline's edges; a test compares them)
@@ -122,13 +116,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "dedup": ("generate",),
     "split": ("dedup",),
     "train": ("split",),
+    **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},
     **{
-        f"infer-{subject}-{strategy}": ("train",) if subject == "tuned" else ()
-        for subject in SUBJECTS
-        for strategy in STRATEGIES
-    },
-    **{
-        f"judge-{subject}-{strategy}": (f"infer-{subject}-{strategy}",)
+        f"judge-{subject}-{strategy}": (f"infer-{subject}",)
         for subject in SUBJECTS
         for strategy in STRATEGIES
     },

@@ -30,7 +30,7 @@ from gukbap.files import (
     write_jsonl,
     write_text,
 )
-from gukbap.schemas import Answer, Judgement, Record, Row
+from gukbap.schemas import Answer, Judgement, Record, Row, Strategy
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 
@@ -121,8 +121,13 @@ def run_train(
 
 
 @leaving_errors
-def run_infer(settings: InferSettings, *, tuned: Path | None, answers: Path, statistics: Path) -> Outcome:
-    """Answer the evaluation questions with the base or the tuned student under one strategy."""
+def run_infer(
+    settings: InferSettings, *, tuned: Path | None, answers: Mapping[Strategy, Path], statistics: Path
+) -> Outcome:
+    """Answer the evaluation questions with the base or the tuned student, which is loaded once.
+
+    `answers`: where the answers under each strategy of the settings are written.
+    """
     from gukbap.adapters.engines import open_engine
     from gukbap.adapters.model_references import model_fingerprint, resolve_model
     from gukbap.benchmarks import load_questions, load_strategies
@@ -134,17 +139,19 @@ def run_infer(settings: InferSettings, *, tuned: Path | None, answers: Path, sta
     folder = tuned if tuned is not None else resolve_model(settings.student.model, progress)
     fingerprint = model_fingerprint(folder)
     name = f"{'tuned' if tuned is not None else settings.student.model}@{fingerprint[:12]}"
-    work = context.stage_folder(settings, fingerprint, *(q.model_dump_json() for q in questions))
+    # What is answered under one strategy counts whichever others are asked beside it, then or later.
+    alone = settings.infer.model_copy(update={"strategies": []})
+    work = context.stage_folder(
+        settings.model_copy(update={"infer": alone}), fingerprint, *(q.model_dump_json() for q in questions)
+    )
     with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
         engine = open_engine(settings, folder, name)
         try:
             result = infer(settings, questions, strategies, engine, journal, progress)
         finally:
             engine.close()
-        write_jsonl(answers, result.answers)
-        outcome = Outcome(
-            result.statistics, {**_rows_metadata(answers, result.answers), "model_sha256": fingerprint}
-        )
+        rows = [write_jsonl(answers[strategy], given) for strategy, given in result.answers.items()]
+        outcome = Outcome(result.statistics, {"rows": sum(rows), "model_sha256": fingerprint})
         log(outcome)
     return _done(outcome, statistics)
 
