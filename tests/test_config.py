@@ -47,7 +47,7 @@ def test_the_card_recipe_holds_the_facts_of_the_card() -> None:
         ("teacher.model=gpt-4", "needs base_url"),
         ("teacher.base_url=localhost:8000", r"teacher\.base_url"),
         ("judge.allow_teacher_as_judge=false", "must not judge what it taught"),
-        ("infer.max_new_tokens=9000", "over student.max_length"),
+        ("infer.max_new_tokens=9000", "over the model length .512"),
         ("store.url=ftp://x", r"store\.url"),
         ("train", "key.path=value"),
         ("name.more=1", "name is a value"),

@@ -15,12 +15,14 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a chat model draws its reply. `temperature` 0 is greedy; `max_tokens` bounds the reply."""
+    """How a chat model draws its reply. `temperature` 0 is greedy; `max_tokens` bounds the reply (None:
+    what the model's context leaves); `stop` are strings before which the server ends it."""
 
     temperature: float
     top_p: float
-    max_tokens: int
+    max_tokens: int | None
     seed: int
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gukbap.adapters.model_references import resolve_model
 from gukbap.adapters.openai_generator import OpenAIGenerator
 from gukbap.adapters.progress import SilentProgress
 from gukbap.adapters.transformers_engine import TransformersEngine
-from gukbap.config import EvaluateConfig, InferConfig, InferSettings, StudentConfig
+from gukbap.config import LOGICKOR_STOP, EvaluateConfig, InferConfig, InferSettings, StudentConfig
 from gukbap.errors import ConfigError, EndpointError, ModelError
 from gukbap.ports import Completion, GenerationSettings, Sampling
 from gukbap.schemas import Message
@@ -63,23 +63,50 @@ def asked(*questions: str) -> list[list[Message]]:
 
 def test_replies_keep_their_order_and_calls_are_bounded() -> None:
     chat = ScriptedChat()
-    generator = OpenAIGenerator(chat, "student@1")
+    generator = OpenAIGenerator(chat, "mistral-v0.2", 512, "student@1")
     replies = generator.generate(asked("가", "나", "다", "라", "마"), SETTINGS)
     assert [reply.text for reply in replies] == ["가", "나", "다", "라", "마"]
     assert chat.most_under_way == generator.batch_size == 2
-    assert set(chat.samplings) == {Sampling(temperature=0, top_p=1, max_tokens=16, seed=4)}
+    assert set(chat.samplings) == {Sampling(temperature=0, top_p=1, max_tokens=16, seed=4, stop=("[INST]",))}
     assert generator.name == "student@1"
 
 
 def test_stop_string_in_a_servers_reply_ends_the_answer() -> None:
-    cut, whole = OpenAIGenerator(ScriptedChat(), "s").generate(asked("앞 [INST] 뒤", "앞뒤"), SETTINGS)
+    cut, whole = OpenAIGenerator(ScriptedChat(), "gemma", 512, "s").generate(
+        asked("앞 [INST] 뒤", "앞뒤"), SETTINGS
+    )
     assert (cut.text, cut.finish_reason) == ("앞", "stop")
     assert (whole.text, whole.finish_reason) == ("앞뒤", "length")
 
 
+@pytest.mark.parametrize(
+    ("template", "first"),
+    [
+        ("mistral-v0.2", ["[INST]", "[/INST]"]),
+        ("chatml", ["<|im_end|>"]),
+        ("gemma-base", ["<end_of_turn>", "<eos>"]),
+    ],
+)
+def test_a_server_is_told_four_stop_strings_and_the_templates_own_are_among_them(
+    template: str, first: list[str]
+) -> None:
+    chat = ScriptedChat()
+    settings = GenerationSettings(max_new_tokens=512, stop=LOGICKOR_STOP)
+    generator = OpenAIGenerator(chat, template, 512, "s")
+    (reply,) = generator.generate(asked("앞 <|eot_id|> 뒤"), settings)
+    assert chat.samplings[0].stop[: len(first)] == tuple(first)
+    assert len(chat.samplings[0].stop) == 4
+    # A string that was not sent ends the answer all the same.
+    assert (reply.text, reply.finish_reason) == ("앞", "stop")
+    # As long as the context: the server is left to say where it ends.
+    assert chat.samplings[0].max_tokens is None
+
+
 def test_servers_failure_is_the_one_clear_error() -> None:
     with pytest.raises(EndpointError, match="the server is gone"):
-        OpenAIGenerator(ScriptedChat(fails=True), "s").generate(asked("가", "나", "다"), SETTINGS)
+        OpenAIGenerator(ScriptedChat(fails=True), "gemma", 512, "s").generate(
+            asked("가", "나", "다"), SETTINGS
+        )
 
 
 def test_recipe_opens_the_transformers_engine_as_it_says() -> None:

@@ -108,6 +108,15 @@ def test_sends_the_conversation_and_reads_the_reply() -> None:
     }
 
 
+def test_an_answer_without_a_bound_and_stop_strings_are_sent_as_the_api_has_them() -> None:
+    with _serving((200, {}, OK)) as server:
+        sampling = Sampling(temperature=0, top_p=1, max_tokens=None, seed=1, stop=("[INST]", "<eos>"))
+        asyncio.run(_chat(server).complete(MESSAGES, sampling))
+    body = server.requests[0][2]
+    assert "max_tokens" not in body
+    assert body["stop"] == ["[INST]", "<eos>"]
+
+
 def test_one_model_serves_several_event_loops() -> None:
     with _serving((200, {}, OK)) as server:
         chat = _chat(server)

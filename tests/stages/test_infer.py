@@ -183,7 +183,7 @@ def test_journal_of_another_model_or_setting_is_not_used(tmp_path: Path) -> None
 
 def test_question_without_room_is_an_error_that_names_it(tmp_path: Path) -> None:
     generator = ScriptedGenerator(reply=lambda _: Completion("", "length", 512, 0))
-    with pytest.raises(InputError, match=r"question \d+ takes 512 tokens .*default.*max_length is 512"):
+    with pytest.raises(InputError, match=r"question \d+ takes 512 tokens .*default.*model length is 512"):
         run(tmp_path, generator)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gukbap.config import Endpoint, InferSettings
+from gukbap.config import Endpoint, InferSettings, model_length
 from gukbap.ports import Generator
 
 
@@ -23,7 +23,7 @@ def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Gener
         ModelError: the engine is not installed, or the model cannot be loaded.
         ConfigError: the environment variable of the server's key is not set.
     """
-    infer, student = settings.infer, settings.student
+    infer, student, length = settings.infer, settings.student, model_length(settings)
     if infer.engine == "openai":
         from gukbap.adapters.openai_chat import OpenAIChat
         from gukbap.adapters.openai_generator import OpenAIGenerator
@@ -34,15 +34,15 @@ def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Gener
             api_key_env=infer.api_key_env,
             concurrency=infer.batch_size,
         )
-        return OpenAIGenerator(OpenAIChat.from_endpoint(endpoint), name)
+        return OpenAIGenerator(OpenAIChat.from_endpoint(endpoint), student.chat_template, length, name)
     if infer.engine == "vllm":
         from gukbap.adapters.vllm_engine import VllmEngine
 
-        return VllmEngine(model_folder, student.chat_template, infer, student.max_length, name, settings.seed)
+        return VllmEngine(model_folder, student.chat_template, infer, length, name, settings.seed)
     from gukbap.adapters.transformers_engine import TransformersEngine
 
     return TransformersEngine(
-        model_folder, student.chat_template, infer.dtype, infer.batch_size, student.max_length, name
+        model_folder, student.chat_template, infer.dtype, infer.batch_size, length, name
     )
 
 

@@ -130,7 +130,9 @@ class OpenAIChat:
                 messages=[{"role": m.role, "content": m.content} for m in messages],  # type: ignore[misc]
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
-                max_tokens=sampling.max_tokens,
+                # Some servers refuse an empty list or a null.
+                max_tokens=openai.omit if sampling.max_tokens is None else sampling.max_tokens,
+                stop=list(sampling.stop) or openai.omit,
                 seed=sampling.seed,
             )
         except (openai.OpenAIError, ValueError) as error:

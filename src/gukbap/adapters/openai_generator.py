@@ -6,23 +6,33 @@ import asyncio
 from collections.abc import Sequence
 
 from gukbap.adapters.stop_strings import before_stop
+from gukbap.chat_templates import load_template
 from gukbap.ports import ChatModel, Completion, GenerationSettings, Sampling
 from gukbap.schemas import Message
+
+#: OpenAI's API reference: "Up to 4 sequences where the API will stop"; some servers refuse a fifth.
+STOPS_OF_A_SERVER = 4
 
 
 class OpenAIGenerator:
     """A chat model as a student.
 
-    The server applies its own chat template; stop strings are looked for here, so that every server
-    treats them alike.
+    The server applies its own chat template, and to be asked what the template says it must be the one
+    that the student was trained with. All stop strings are looked for here, so that every server treats
+    them alike; four are also sent, which spares the tokens after them: those of the student's template
+    first, since they are what it writes when it does not stop by itself.
 
     Args:
         model: the chat model; its `concurrency` bounds the calls under way.
+        template_name: the pinned chat template of the student.
+        max_length: tokens of prompt and answer together; an answer that may be as long has no bound of
+            its own, since a server refuses a prompt whose bound does not fit behind it.
         name: the identity that is written into answers.
     """
 
-    def __init__(self, model: ChatModel, name: str) -> None:
-        self._model, self._name = model, name
+    def __init__(self, model: ChatModel, template_name: str, max_length: int, name: str) -> None:
+        self._model, self._name, self._max_length = model, name, max_length
+        self._template = load_template(template_name)
 
     @property
     def name(self) -> str:
@@ -44,6 +54,10 @@ class OpenAIGenerator:
         """
         return asyncio.run(self._all(conversations, settings))
 
+    def _sent(self, stop: Sequence[str]) -> tuple[str, ...]:
+        own_first = sorted(stop, key=lambda string: string not in self._template.jinja)
+        return tuple(own_first[:STOPS_OF_A_SERVER])
+
     async def _all(
         self, conversations: Sequence[Sequence[Message]], settings: GenerationSettings
     ) -> list[Completion]:
@@ -51,8 +65,9 @@ class OpenAIGenerator:
         sampling = Sampling(
             temperature=settings.temperature,
             top_p=1.0,
-            max_tokens=settings.max_new_tokens,
+            max_tokens=settings.max_new_tokens if settings.max_new_tokens < self._max_length else None,
             seed=settings.seed,
+            stop=self._sent(settings.stop),
         )
 
         async def one(messages: Sequence[Message]) -> Completion:

@@ -47,7 +47,7 @@ class ScriptedChat:
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Reply by rule; a reply over max_tokens is cut."""
         text = self._reply(messages, random.Random(f"{sampling!r}{[m.model_dump() for m in messages]!r}"))
-        limit = sampling.max_tokens * CHARACTERS_PER_TOKEN
+        limit = None if sampling.max_tokens is None else sampling.max_tokens * CHARACTERS_PER_TOKEN
         shown = text[:limit]
         return Completion(
             text=shown,

@@ -24,7 +24,7 @@ class VllmEngine:
     Args:
         model_folder: a folder with weights, config and tokenizer.
         template_name: the pinned chat template.
-        infer: number format, tensor parallelism and the share of GPU memory.
+        infer: number format, quantisation, tensor parallelism and the share of GPU memory.
         max_length: tokens of prompt and answer together.
         name: the identity that is written into answers.
         seed: of the engine.
@@ -55,6 +55,7 @@ class VllmEngine:
             self._engine = LLM(
                 model=str(model_folder),
                 dtype=infer.dtype,
+                quantization=infer.quantization,
                 tensor_parallel_size=infer.tensor_parallel_size,
                 gpu_memory_utilization=infer.gpu_memory_utilization,
                 max_model_len=max_length,
@@ -67,7 +68,7 @@ class VllmEngine:
             raise ModelError(
                 f"vLLM cannot load {model_folder}: {error}",
                 expected="a folder with config, weights and tokenizer, and room on the GPU",
-                fix="lower student.max_length, or raise infer.tensor_parallel_size",
+                fix="lower infer.max_model_len, raise infer.tensor_parallel_size, or mend infer.quantization",
             ) from error
         self._tokenizer = self._engine.get_tokenizer()
 

@@ -16,6 +16,7 @@ from gukbap.config.platform import (
     Toleration,
     TrackingConfig,
 )
+from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
 from gukbap.config.settings import (
     DedupSettings,
@@ -62,6 +63,9 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "TrainSettings",
+    "answer_length",
+    "deviations",
+    "model_length",
     "pipeline_name",
     "settings_text",
 ]

@@ -31,11 +31,22 @@ class InferConfig(Section):
     subjects: list[Subject] = Field(
         list(SUBJECTS), min_length=1, description="base: the untrained student; tuned: the trained one"
     )
-    max_new_tokens: int = Field(4096, ge=1)
+    max_model_len: int | None = Field(
+        None, ge=32, description="tokens of prompt and answer together; null: student.max_length"
+    )
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="tokens of an answer; null: what the model length leaves, as in LogicKor"
+    )
     stop: list[str] = Field(list(LOGICKOR_STOP))
     batch_size: int = Field(8, ge=1)
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "auto"
-    tensor_parallel_size: int = Field(1, ge=1)
+    quantization: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9_-]+$",
+        description="engine vllm: awq, gptq, fp8, bitsandbytes or another of vLLM's methods; null: what "
+        "the model's own configuration says",
+    )
+    tensor_parallel_size: int = Field(1, ge=1, description="engine vllm: GPUs that share the model")
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     base_url: str | None = Field(None, pattern=r"^https?://\S+$", description="engine openai: the server")
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -48,12 +59,28 @@ class InferConfig(Section):
                 raise ValueError(f"{name} names one twice: {values}")
         if self.engine == "openai" and self.base_url is None:
             raise ValueError("engine 'openai' needs base_url")
+        if self.engine != "vllm":
+            if self.quantization is not None:
+                raise ValueError(
+                    f"quantization {self.quantization!r} needs engine 'vllm'; engine {self.engine!r} takes "
+                    "the model as it is"
+                )
+            if self.tensor_parallel_size > 1:
+                raise ValueError(
+                    f"tensor_parallel_size {self.tensor_parallel_size} needs engine 'vllm', not "
+                    f"{self.engine!r}"
+                )
         return self
 
 
 class EvaluateConfig(Section):
-    """Which questions are asked."""
+    """Which questions are asked, and how strictly after LogicKor."""
 
+    mode: Literal["faithful", "custom"] = Field(
+        "custom",
+        description="faithful: LogicKor's generation to the letter, and a recipe that departs from it is "
+        "refused; custom: departures are allowed, and told",
+    )
     pack: str = Field(
         "bundled://offline-pack",
         description="bundled://offline-pack or a JSON Lines file in LogicKor's shape",

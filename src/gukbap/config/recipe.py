@@ -8,6 +8,7 @@ from gukbap.config.base import Section
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
+from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.settings import (
     DedupSettings,
     GenerateSettings,
@@ -62,10 +63,19 @@ class Recipe(Section):
                 "taught; choose another judge, or set judge.allow_teacher_as_judge: true, and every table "
                 "says so"
             )
-        if self.infer.max_new_tokens > self.student.max_length:
+        return self
+
+    @model_validator(mode="after")
+    def _answers_as_asked(self) -> Recipe:
+        if answer_length(self) > model_length(self):
             raise ValueError(
-                f"infer.max_new_tokens ({self.infer.max_new_tokens}) is over "
-                f"student.max_length ({self.student.max_length})"
+                f"infer.max_new_tokens ({self.infer.max_new_tokens}) is over the model length "
+                f"({model_length(self)}: infer.max_model_len, or student.max_length)"
+            )
+        if self.evaluate.mode == "faithful" and (found := deviations(self)):
+            raise ValueError(
+                f"evaluate.mode is faithful, but {'; '.join(found)}; take that out, or set evaluate.mode: "
+                "custom, and the report tells it"
             )
         return self
 

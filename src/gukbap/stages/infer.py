@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gukbap.config import InferSettings
+from gukbap.config import InferSettings, answer_length, model_length
 from gukbap.errors import InputError
 from gukbap.files import Journal, canonical_json, nfc, sha256_text
 from gukbap.ports import Completion, GenerationSettings, Generator, Progress, ProgressBar
@@ -99,16 +99,17 @@ class _Turns:
     ) -> None:
         self._generator, self._journal = generator, journal
         self._sampling = GenerationSettings(
-            max_new_tokens=settings.infer.max_new_tokens,
+            max_new_tokens=answer_length(settings),
             stop=tuple(settings.infer.stop),
             seed=settings.seed,
         )
         # What else the text depends on: a template or a number format changes it without the name.
         self._context = [
             settings.student.chat_template,
-            settings.student.max_length,
+            model_length(settings),
             settings.infer.engine,
             settings.infer.dtype,
+            settings.infer.quantization,
             strategy,
         ]
         #: seconds and tokens of what this process generated
@@ -185,13 +186,13 @@ def _user(question: Question, turn: int) -> Message:
 
 def _check_room(settings: InferSettings, strategy: Strategy, question: Question, reply: Completion) -> None:
     """A first turn without room is a wrong setting; a second one is the model's own long answer."""
-    limit = settings.student.max_length
+    limit = model_length(settings)
     if reply.prompt_tokens >= limit:
         raise InputError(
             f"question {question.id} takes {reply.prompt_tokens} tokens with strategy {strategy}, "
-            f"student.max_length is {limit}",
+            f"the model length is {limit}",
             expected="a prompt that leaves room for an answer",
-            fix="raise student.max_length, or take shorter few-shot messages",
+            fix="raise infer.max_model_len or student.max_length, or take shorter few-shot messages",
         )
 
 
