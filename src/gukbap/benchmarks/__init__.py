@@ -1,5 +1,12 @@
-"""Benchmarks: evaluation questions and the prompt strategies under which they are asked."""
+"""Benchmarks: evaluation questions, the prompt strategies under which they are asked, judge templates."""
 
-from gukbap.benchmarks.questions import load_questions, load_strategies
+from gukbap.benchmarks.packs import (
+    JudgeTemplates,
+    Pack,
+    PackIdentity,
+    load_questions,
+    load_strategies,
+    open_pack,
+)
 
-__all__ = ["load_questions", "load_strategies"]
+__all__ = ["JudgeTemplates", "Pack", "PackIdentity", "load_questions", "load_strategies", "open_pack"]
