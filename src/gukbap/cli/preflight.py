@@ -19,8 +19,10 @@ def check_inputs(recipe: Recipe) -> None:
     from gukbap.stages.generate import draw_seeds, load_seeds
 
     draw_seeds(load_seeds(recipe.generate.seeds), recipe.generate.seed_count, recipe.seed)
-    load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
-    load_strategies(recipe.evaluate.strategies_file)
+    # What lies in a bucket is looked for where the steps run: this machine may have no keys for it.
+    if not recipe.evaluate.pack.startswith("s3://"):
+        load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
+        load_strategies(recipe.evaluate.strategies_file, recipe.evaluate.pack)
     for key, endpoint in (("teacher", recipe.teacher), ("judge.endpoint", recipe.judge.endpoint)):
         _check_key(key, endpoint)
 

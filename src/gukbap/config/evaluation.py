@@ -83,10 +83,13 @@ class EvaluateConfig(Section):
     )
     pack: str = Field(
         "bundled://offline-pack",
-        description="bundled://offline-pack or a JSON Lines file in LogicKor's shape",
+        description="bundled://offline-pack, a JSON Lines file in LogicKor's shape, a folder that "
+        "`gukbap logickor import` made, or s3://bucket/prefix of either",
     )
-    strategies_file: str = Field(
-        "bundled://strategies", description="bundled://strategies or a JSON file of name → messages"
+    strategies_file: str | None = Field(
+        None,
+        description="bundled://strategies, or a JSON file of name → messages; null: the pack's own, "
+        "and the bundled ones where it has none",
     )
     questions_per_category: int | None = Field(
         None, ge=1, description="the first so many of each category; all when null"

@@ -218,7 +218,7 @@ def _mounts(recipe: Recipe, folder: RunFolder, variables: Mapping[str, str]) -> 
     references = (
         recipe.generate.seeds,
         recipe.evaluate.pack,
-        recipe.evaluate.strategies_file,
+        recipe.evaluate.strategies_file or "bundled://",
         recipe.student.model,
         recipe.teacher.model if recipe.teacher.base_url is None else "bundled://",
         recipe.judge.endpoint.model if recipe.judge.endpoint.base_url is None else "bundled://",

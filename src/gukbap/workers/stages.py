@@ -130,12 +130,11 @@ def run_infer(
     """
     from gukbap.adapters.engines import open_engine
     from gukbap.adapters.model_references import model_fingerprint, resolve_model
-    from gukbap.benchmarks import load_questions, load_strategies
     from gukbap.stages.infer import infer
+    from gukbap.workers.packs import evaluation_inputs
 
-    questions = load_questions(settings.evaluate.pack, settings.evaluate.questions_per_category)
-    strategies = load_strategies(settings.evaluate.strategies_file)
     progress = context.progress()
+    questions, strategies = evaluation_inputs(settings.evaluate, progress)
     folder = tuned if tuned is not None else resolve_model(settings.student.model, progress)
     fingerprint = model_fingerprint(folder)
     name = f"{'tuned' if tuned is not None else settings.student.model}@{fingerprint[:12]}"
