@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import re
 import tarfile
@@ -78,12 +79,21 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise InputError(f"{path} is damaged ({error})", fix="fetch the archive again") from error
+        raise _damaged(path, error) from error
+    except OSError as error:
+        # gzip's own errors carry no number; a wrong offset makes zipfile seek before the beginning.
+        if error.errno in (None, errno.EINVAL):
+            raise _damaged(path, error) from error
+        raise
     # What zipfile raises for encrypted members, and for compressions that it does not know.
     except (RuntimeError, NotImplementedError) as error:
         raise InputError(
             f"{path} cannot be read ({error})", expected="an archive without a password"
         ) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is damaged ({error})", fix="fetch the archive again")
 
 
 def _zip_members(path: Path, archive: zipfile.ZipFile) -> list[_Member]:

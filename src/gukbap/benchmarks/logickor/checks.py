@@ -15,7 +15,7 @@ from gukbap.benchmarks.packs import JudgeTemplates
 from gukbap.benchmarks.questions import TURNS, QuestionLine
 from gukbap.benchmarks.strategies import KNOWN_STRATEGIES, few_shot
 from gukbap.errors import InputError
-from gukbap.files import nfc
+from gukbap.files import canonical_json, nfc
 from gukbap.schemas import CATEGORIES, Message, Question, Strategy
 
 QUESTIONS = "questions.jsonl"
@@ -113,6 +113,8 @@ def _check_questions(text: str, content: Content) -> None:
 def _parsed(raw: str, where: str) -> tuple[QuestionLine | None, list[str]]:
     try:
         line = QuestionLine.model_validate(json.loads(raw))
+        # An escape can name half a character, which no UTF-8 file can hold.
+        canonical_json(line.model_dump()).encode("utf-8")
     except ValidationError as error:
         return None, [f"{where}: {_path(one['loc'])}{one['msg']}" for one in error.errors()]
     except json.JSONDecodeError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from typing import Any
 
 #: what stands for a value that is no literal; the problem that says so was noted
 _UNREADABLE = object()
+#: what an escape such as "\ud800" makes; no UTF-8 file can hold it
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def read_literals(source: str, names: Sequence[str], file: str) -> tuple[dict[str, Any], list[str]]:
@@ -91,6 +94,8 @@ class _Reader:
     def value(self, node: ast.expr, path: str) -> Any:
         """The value of a literal; `path` says where in it the node stands, for example JUDGE['x'][0]."""
         if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and _HALF_A_CHARACTER.search(node.value):
+                return self._refuse(node, f"{path} holds half a character (a lone surrogate)")
             return node.value
         if isinstance(node, ast.List | ast.Tuple):
             return [self.value(item, f"{path}[{index}]") for index, item in enumerate(node.elts)]
