@@ -27,7 +27,9 @@ class _Verdict(BaseModel):
     judge_score: float | None
 
 
-class _Line(BaseModel):
+class EvaluatedAnswers(BaseModel):
+    """A line of an evaluated file, as far as it is read."""
+
     model_config = ConfigDict(extra="ignore")
 
     id: int
@@ -57,7 +59,7 @@ def read_evaluated(path: Path, subject: str | None = None, strategy: str | None 
     name = subject or model_name(path)
     return [
         _judgement(line, turn, name, strategy or path.stem)
-        for line in read_jsonl(path, _Line)
+        for line in read_jsonl(path, EvaluatedAnswers)
         for turn in (1, 2)
     ]
 
@@ -72,7 +74,7 @@ def model_name(path: Path) -> str:
     return folders[-1]
 
 
-def _judgement(line: _Line, turn: int, subject: str, strategy: str) -> Judgement:
+def _judgement(line: EvaluatedAnswers, turn: int, subject: str, strategy: str) -> Judgement:
     verdict = line.query_single if turn == 1 else line.query_multi
     return Judgement(
         question_id=line.id,

@@ -24,7 +24,9 @@ _COMMANDS = {
     "logs": ("gukbap.cli.logs", "Show the log of a step on Kubeflow Pipelines."),
     "config": ("gukbap.cli.config", "Show recipes and what may stand in them."),
     "models": ("gukbap.cli.models", "List and fetch the models of the catalogue."),
+    "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
+    "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
     "doctor": ("gukbap.cli.doctor", "Check this machine and a recipe's needs; say what to do."),
 }
 _STAGES = ("generate", "dedup", "split", "train", "infer", "judge", "report")

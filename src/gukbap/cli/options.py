@@ -24,3 +24,17 @@ runs_option = click.option(
     show_default=True,
     help="Folder in which runs lie.",
 )
+judged_path = click.Path(path_type=Path, exists=True)
+exclude_fabricated_option = click.option(
+    "--exclude-fabricated",
+    is_flag=True,
+    help="Leave out the zeros that LogicKor's evaluator writes where its judge failed.",
+)
+incomplete_option = click.option(
+    "--allow-incomplete",
+    is_flag=True,
+    help="Use files with missing questions, and the first of repeated ones.",
+)
+resampling_seed_option = click.option(
+    "--seed", default=0, show_default=True, help="Of the resampling behind intervals and p-values."
+)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gukbap.config import PromoteSettings
 from gukbap.errors import InputError
 from gukbap.schemas import Strategy
-from gukbap.stages.scores import LEVEL, Interval, Comparison, ScoreTable
+from gukbap.stages.scores import LEVEL, Comparison, Interval, ScoreTable
 
 #: Share of the judged turns that must be scored for both students. A turn falls out where the judge
 #: gave no score, and it does so more often for odd answers, so those that are left are no fair sample;

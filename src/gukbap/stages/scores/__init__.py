@@ -8,7 +8,7 @@ from gukbap.stages.scores.comparison import (
     paired_difference,
 )
 from gukbap.stages.scores.resampling import LEVEL, RESAMPLES, Interval
-from gukbap.stages.scores.table import ScoreRow, ScoreTable, Spread, score_table, without_invented
+from gukbap.stages.scores.table import ScoreRow, ScoreTable, Spread, remarks, score_table, without_invented
 
 __all__ = [
     "LEVEL",
@@ -22,6 +22,7 @@ __all__ = [
     "Verdict",
     "compare",
     "paired_difference",
+    "remarks",
     "score_table",
     "without_invented",
 ]

@@ -163,7 +163,7 @@ def _draws(count: int, seed: int, resamples: int) -> Floats:
 def _signs(count: int, seed: int, resamples: int) -> Floats:
     if count <= EXACT_FLIPS:
         return np.array(list(product((1.0, -1.0), repeat=count)))
-    drawn = np.random.default_rng(seed).integers(0, 2, size=(resamples, count)) * 2.0 - 1.0
+    drawn = np.random.default_rng(seed).choice(np.array([1.0, -1.0]), size=(resamples, count))
     drawn[0] = 1.0
     return drawn
 

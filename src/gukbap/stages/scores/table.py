@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,8 @@ from gukbap.stages.scores.resampling import RESAMPLES, Interval
 from gukbap.stages.scores.slots import Slots, slots
 
 COMPLIANT_HANGUL_SHARE = 0.1
+#: why a judgement of `without_invented` has no score
+INVENTED_REASON = "a zero that no judge gave"
 
 
 class _Table(BaseModel):
@@ -97,10 +99,26 @@ def score_table(judgements: Sequence[Judgement], *, seed: int = 0, resamples: in
     )
 
 
+def remarks(table: ScoreTable) -> list[str]:
+    """What a reader must know of single rows, one sentence each: invented zeros, missing scores."""
+    return [sentence for row in table.rows for sentence in _remarks(row)]
+
+
+def _remarks(row: ScoreRow) -> Iterator[str]:
+    name = f"{row.subject} {row.strategy}"
+    if row.invented and row.overall is not None and row.overall_without_invented is not None:
+        yield (
+            f"{name}: {row.invented} of {row.scored} scores are zeros that no judge gave; "
+            f"overall {row.overall:.2f} with them, {row.overall_without_invented:.2f} without"
+        )
+    for reason, count in row.unscored_reasons.items():
+        yield f"{name}: {count} of {row.judgements} judgements have no score ({reason})"
+
+
 def without_invented(judgements: Sequence[Judgement]) -> list[Judgement]:
     """The judgements with LogicKor's invented zeros turned into missing scores."""
     return [
-        judgement.model_copy(update={"score": None, "unscored_reason": "a zero that no judge gave"})
+        judgement.model_copy(update={"score": None, "unscored_reason": INVENTED_REASON})
         if judgement.invented
         else judgement
         for judgement in judgements
