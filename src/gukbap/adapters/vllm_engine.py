@@ -59,16 +59,21 @@ class VllmEngine:
                 tensor_parallel_size=infer.tensor_parallel_size,
                 gpu_memory_utilization=infer.gpu_memory_utilization,
                 max_model_len=max_length,
+                # Turn 2 begins with turn 1, and all questions of a strategy with its few-shot messages.
                 enable_prefix_caching=True,
                 seed=seed,
                 # The folder's generation_config may hold a repetition penalty; greedy means greedy.
                 generation_config="vllm",
             )
         except (OSError, ValueError, RuntimeError) as error:
+            # A pydantic error of several lines, of which the last ones point to pydantic's own pages.
+            reason = " ".join(str(error).partition("[type=")[0].split())
             raise ModelError(
-                f"vLLM cannot load {model_folder}: {error}",
-                expected="a folder with config, weights and tokenizer, and room on the GPU",
-                fix="lower infer.max_model_len, raise infer.tensor_parallel_size, or mend infer.quantization",
+                f"vLLM cannot load {model_folder}: {reason}",
+                expected="a folder with config, weights and tokenizer, and room in the GPU's memory",
+                # vLLM's message often only points to the log of its engine process.
+                fix="look at vLLM's log above; lower infer.max_model_len or infer.gpu_memory_utilization, "
+                "raise infer.tensor_parallel_size, or mend infer.quantization",
             ) from error
         self._tokenizer = self._engine.get_tokenizer()
 

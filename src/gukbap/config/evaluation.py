@@ -43,8 +43,8 @@ class InferConfig(Section):
     quantization: str | None = Field(
         None,
         pattern=r"^[a-z0-9_-]+$",
-        description="engine vllm: awq, gptq, fp8, bitsandbytes or another of vLLM's methods; null: what "
-        "the model's own configuration says",
+        description="engine vllm: awq, gptq, fp8 or another of vLLM's methods; null: what the model's own "
+        "configuration says",
     )
     tensor_parallel_size: int = Field(1, ge=1, description="engine vllm: GPUs that share the model")
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
@@ -106,6 +106,18 @@ class JudgeConfig(Section):
         ge=1,
         le=10,
         description="calls at most for one judgement; without a score after them it stays unscored",
+    )
+    judgements: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="verdicts on each turn; several tell the judge's wavering from the questions' difference",
+    )
+    sample_temperature: float = Field(
+        0.7,
+        ge=0,
+        le=2,
+        description="of the second and further verdicts on a turn (the first is at 0, as LogicKor asks)",
     )
     max_answer_chars: int = Field(
         20000, ge=100, description="an answer is shown to the judge up to here; a cut is marked"
