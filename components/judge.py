@@ -34,7 +34,7 @@ def judge(
     checked = JudgeSettings.model_validate_json(settings)
     outcome = run_judge(
         checked,
-        answers=Path(answers.path),
+        answers=[Path(answers.path)],
         judgements=Path(judgements.path),
         statistics=Path(statistics.path),
     )

@@ -2,7 +2,8 @@
 
 GukbapError                  exit 1: the run failed
 ├── EndpointError            a chat server cannot be reached or keeps failing
-│   └── AuthenticationError  it refuses the key (never tried again)
+│   ├── AuthenticationError  it refuses the key (never tried again)
+│   └── CallFailedError      one call failed after all its retries; others may not
 ├── ModelError               a model cannot be found, fetched, verified or loaded
 ├── StoreError               the object store refuses or lacks something
 ├── StorageFullError         no space left on the device
@@ -47,6 +48,10 @@ class EndpointError(GukbapError):
 
 class AuthenticationError(EndpointError):
     """A chat server refuses the key or the rights; trying again cannot help."""
+
+
+class CallFailedError(EndpointError):
+    """One call failed for good: after all its retries, or because the server finds it wrong."""
 
 
 class ModelError(GukbapError):

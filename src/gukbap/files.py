@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -198,22 +200,53 @@ class Journal:
 
     Each `record` call returns only when the value is on the disk. A torn last line, as a kill in
     the middle of a write leaves it, is cut off when the journal is opened; a malformed line before
-    the end is an error, since it means that something else wrote there.
+    the end is an error, since it means that something else wrote there. Threads may share a journal.
+
+    Args:
+        path: the file; its folder is made.
+        shared: several processes may have it open at once. Each sees what stood there when it opened
+            the journal and what it writes itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         self.path = path
+        self._shared = shared
+        self._alone = Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._values = self._load()
         self._file = path.open("ab")
+        with self._among_processes():
+            self._values = self._load()
 
-    def _load(self) -> dict[str, Any]:
-        if not self.path.exists():
-            return {}
-        content = self.path.read_bytes()
+    @contextmanager
+    def _among_processes(self) -> Iterator[None]:
+        """Hold the file's lock where others write, too, and cut off what one that was killed left torn."""
+        if not self._shared:
+            yield
+            return
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            if not self._ends_whole():
+                self._cut_torn_line(self.path.read_bytes())
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+    def _cut_torn_line(self, content: bytes) -> int:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(self.path, whole)
+        return whole
+
+    def _load(self) -> dict[str, Any]:
+        content = self.path.read_bytes()
+        whole = self._cut_torn_line(content)
         values: dict[str, Any] = {}
         for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
             try:
@@ -241,12 +274,16 @@ class Journal:
 
     def record(self, key: str, value: Any) -> None:
         """Append one entry and wait until it is durable."""
-        line = canonical_json({"key": key, "value": value}) + "\n"
-        with reporting_full_disk(self.path):
-            self._file.write(line.encode("utf-8"))
+        self.record_all({key: value})
+
+    def record_all(self, entries: Mapping[str, Any]) -> None:
+        """Append entries and wait until they are durable, which takes no longer than for one."""
+        lines = "".join(canonical_json({"key": key, "value": value}) + "\n" for key, value in entries.items())
+        with self._alone, reporting_full_disk(self.path), self._among_processes():
+            self._file.write(lines.encode("utf-8"))
             self._file.flush()
             os.fsync(self._file.fileno())
-        self._values[key] = value
+        self._values.update(entries)
 
     def close(self) -> None:
         """Close the file; recorded values stay readable."""

@@ -3,6 +3,7 @@
 | variable | meaning |
 | --- | --- |
 | GUKBAP_WORK_DIR | folder of one run for journals and checkpoints that a resumed run goes on from |
+| GUKBAP_JUDGE_CACHE | folder of judges' replies to all runs; else in the shared or the user's folder |
 | GUKBAP_SHARED_DIR | folder that all runs of a cluster share: runs/<id> is a run's work folder there |
 | GUKBAP_RUN_ID | the run's id, under which a tracker's parent run is found |
 | MLFLOW_EXPERIMENT_NAME | the MLflow experiment |
@@ -26,6 +27,7 @@ from gukbap.files import read_json, write_json
 
 WORK_DIR = "GUKBAP_WORK_DIR"
 SHARED_DIR = "GUKBAP_SHARED_DIR"
+JUDGE_CACHE = "GUKBAP_JUDGE_CACHE"
 RUN_ID = "GUKBAP_RUN_ID"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 QUIET = "GUKBAP_QUIET"

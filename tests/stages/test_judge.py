@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gukbap.adapters.progress import SilentProgress
+from gukbap.benchmarks import JudgeTemplates
 from gukbap.config import Endpoint, JudgeConfig, JudgeSettings
-from gukbap.errors import EndpointError
+from gukbap.errors import AuthenticationError, CallFailedError, EndpointError, InputError
 from gukbap.files import Journal
 from gukbap.ports import Completion, Sampling
 from gukbap.prompts import prompt
@@ -63,6 +64,14 @@ def run(
     )
     with Journal(folder / "calls.jsonl") as journal:
         return judge(JudgeSettings(seed=5, judge=config), answers, model, journal, SilentProgress())
+
+
+def numbered(number: int) -> Answer:
+    """An answer to a question of its own."""
+    question = ANSWER.question.model_copy(update={"id": number})
+    return ANSWER.model_copy(
+        update={"question": question, "outputs": [f"첫째 답 {number}", f"둘째 답 {number}"]}
+    )
 
 
 def always(text: str) -> Reply:
@@ -191,9 +200,7 @@ def test_empty_answer_is_judged(tmp_path: Path) -> None:
 
 def test_order_is_answer_by_answer_and_calls_are_bounded(tmp_path: Path) -> None:
     model = ScriptedJudge(always("점수: 5"))
-    answers = [
-        ANSWER.model_copy(update={"question": ANSWER.question.model_copy(update={"id": i})}) for i in range(9)
-    ]
+    answers = [numbered(i) for i in range(9)]
     judgements = run(tmp_path, model, answers).judgements
     assert [(j.question_id, j.turn) for j in judgements] == [(i, t) for i in range(9) for t in (1, 2)]
     assert model.most_under_way == 3
@@ -209,7 +216,7 @@ def test_killed_run_keeps_every_judgement_that_was_paid_for(tmp_path: Path) -> N
             raise EndpointError("the judge is gone")
         return "점수: 5"
 
-    answers = [ANSWER.model_copy(update={"outputs": [f"첫째 {i}", f"둘째 {i}"]}) for i in range(4)]
+    answers = [numbered(i) for i in range(4)]
     with pytest.raises(EndpointError, match="the judge is gone"):
         run(tmp_path, ScriptedJudge(dying), answers)
     resumed = ScriptedJudge(always("점수: 5"))
@@ -217,3 +224,114 @@ def test_killed_run_keeps_every_judgement_that_was_paid_for(tmp_path: Path) -> N
     assert len(resumed.calls) == 5
     assert result.statistics["timing"]["calls_reused"] == 3
     assert result.judgements == run(tmp_path / "other", ScriptedJudge(always("점수: 5")), answers).judgements
+
+
+def test_a_call_that_keeps_failing_leaves_its_turn_unscored_and_is_asked_again_later(tmp_path: Path) -> None:
+    def failing(messages: Sequence[Message], sampling: Sampling) -> str:
+        if "둘째 답 1" in messages[1].content:
+            raise CallFailedError("the server fails (500) in 6 tries")
+        return "점수: 5"
+
+    answers = [numbered(i) for i in range(3)]
+    result = run(tmp_path, ScriptedJudge(failing), answers)
+    found = {j.slot: j.unscored_reason for j in result.judgements if j.score is None}
+    assert found == {(1, 2): "no reply: the server fails (500) in 6 tries"}
+    again = ScriptedJudge(always("점수: 7"))
+    scores = {j.slot: j.score for j in run(tmp_path, again, answers).judgements}
+    assert (len(again.calls), scores[1, 2], scores[1, 1]) == (1, 7.0, 5.0)
+
+
+def test_a_server_that_is_down_stops_the_stage(tmp_path: Path) -> None:
+    def failing(messages: Sequence[Message], sampling: Sampling) -> str:
+        raise CallFailedError("cannot be reached")
+
+    model = ScriptedJudge(failing)
+    with pytest.raises(CallFailedError, match="cannot be reached"):
+        run(tmp_path, model, [numbered(i) for i in range(40)])
+    assert len(model.calls) < 15
+
+
+def test_a_fatal_error_stops_at_once_and_keeps_what_was_paid(tmp_path: Path) -> None:
+    def refusing(messages: Sequence[Message], sampling: Sampling) -> str:
+        if "첫째 답 5" in messages[1].content:
+            raise AuthenticationError("the key was withdrawn")
+        return "점수: 5"
+
+    model = ScriptedJudge(refusing)
+    with pytest.raises(AuthenticationError, match="withdrawn"):
+        run(tmp_path, model, [numbered(i) for i in range(40)])
+    assert len(model.calls) <= 5 + 2 * model.concurrency
+    with Journal(tmp_path / "calls.jsonl") as journal:
+        assert len(journal) == len(model.calls) - 1
+
+
+def test_several_verdicts_on_a_turn_are_told_apart(tmp_path: Path) -> None:
+    model = ScriptedJudge(lambda _, sampling: f"점수: {5 + (sampling.seed // 1000) % 3}")
+    config = JudgeConfig(endpoint=Endpoint(model="scripted://judge"), judgements=3)
+    with Journal(tmp_path / "calls.jsonl") as journal:
+        result = judge(JudgeSettings(seed=5, judge=config), [ANSWER], model, journal, SilentProgress())
+    assert [(j.turn, j.sample, j.score) for j in result.judgements] == [
+        (turn, sample, 4.0 + sample) for turn in (1, 2) for sample in (1, 2, 3)
+    ]
+    assert sorted(sampling.temperature for _, sampling in model.calls) == [0, 0, 0.7, 0.7, 0.7, 0.7]
+    assert result.statistics["judge_variance"] == 1.0
+
+
+def test_tokens_and_cost_count_every_call_of_a_verdict(tmp_path: Path) -> None:
+    model = ScriptedJudge(lambda _, sampling: "점수: 6" if sampling.temperature else "모르겠습니다.")
+    endpoint = Endpoint(model="scripted://judge", prompt_price=10.0, completion_price=30.0)
+    with Journal(tmp_path / "calls.jsonl") as journal:
+        settings = JudgeSettings(seed=5, judge=JudgeConfig(endpoint=endpoint))
+        result = judge(settings, [ANSWER], model, journal, SilentProgress())
+    first = result.judgements[0]
+    assert (first.calls, first.prompt_tokens, first.completion_tokens) == (2, 14, 6)
+    assert first.cost == pytest.approx((14 * 10 + 6 * 30) / 1e6)
+    assert result.statistics["cost"] == pytest.approx(2 * (14 * 10 + 6 * 30) / 1e6)
+    assert run(tmp_path / "b", ScriptedJudge(always("점수: 1"))).judgements[0].cost is None
+
+
+def test_the_cache_of_other_runs_spares_every_call(tmp_path: Path) -> None:
+    def once(folder: str) -> tuple[JudgeResult, ScriptedJudge]:
+        model = ScriptedJudge(always("점수: 4"))
+        config = JudgeConfig(endpoint=Endpoint(model="scripted://judge"))
+        with (
+            Journal(tmp_path / folder / "calls.jsonl") as journal,
+            Journal(tmp_path / "cache.jsonl", shared=True) as cache,
+        ):
+            settings = JudgeSettings(seed=5, judge=config)
+            return judge(settings, [numbered(1)], model, journal, SilentProgress(), cache=cache), model
+
+    (first, paid), (second, free) = once("a"), once("b")
+    assert (len(paid.calls), len(free.calls)) == (2, 0)
+    assert first.judgements == second.judgements
+
+
+def test_equal_calls_under_way_are_sent_once(tmp_path: Path) -> None:
+    model = ScriptedJudge(always("점수: 4"))
+    twin = ANSWER.model_copy(update={"strategy": "default"})
+    assert [j.score for j in run(tmp_path, model, [ANSWER, twin]).judgements] == [4.0] * 4
+    assert len(model.calls) == 2
+
+
+def test_an_answer_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2 answers of base 1-shot to question 8"):
+        run(tmp_path, ScriptedJudge(always("점수: 4")), [ANSWER, ANSWER])
+
+
+def test_logickor_s_protocol_with_a_pack_s_templates() -> None:
+    templates = JudgeTemplates(single_turn="한 대화를 채점합니다.", multi_turn="이어진 대화를 채점합니다.")
+    system, user = judge_messages(ANSWER, 1, 1000, templates)
+    assert system.content == templates.single_turn
+    assert user.content.split("\n\n")[1:] == [
+        "**Question**\n2에 3을 더하면?",
+        "**Additional Reference**\n5입니다.",
+        "**Model's Response**\n답은 5입니다.",
+        "[[대화 종료. 평가 시작.]]",
+    ]
+    system, user = judge_messages(ANSWER, 2, 1000, templates)
+    assert system.content == templates.multi_turn
+    assert user.content.split("\n\n")[4:] == [
+        "**Follow-up Question.**\n그 수의 제곱은?",
+        "**Model's Response**\nThe answer is 25.",
+        "[[대화 종료. 평가 시작.]]",
+    ]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import openai
 
 from gukbap.adapters.redaction import redacted
+from gukbap.adapters.retries import SPENT, NoChoiceError, Retries
 from gukbap.config import Endpoint
-from gukbap.errors import AuthenticationError, ConfigError, EndpointError
+from gukbap.errors import AuthenticationError, CallFailedError, ConfigError, EndpointError
 from gukbap.ports import Completion, Sampling
 from gukbap.schemas import Message
 
+Answered = TypeVar("Answered")
+
 #: How long a connection may take to open; a reply may take the endpoint's timeout_seconds.
 CONNECT_SECONDS = 10.0
-#: The first pause before a reply without content is asked for again; it doubles each time.
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 8.0
 #: The official client refuses to start without a key; servers that want none ignore this one.
 NO_KEY = "no-key"  # a placeholder, not a secret
 
@@ -27,8 +27,8 @@ NO_KEY = "no-key"  # a placeholder, not a secret
 class OpenAIChat:
     """A chat model of an OpenAI-compatible server, through the official client.
 
-    The client retries what may pass (no connection, timeout, 408, 409, 429, 5xx) with exponential
-    backoff and jitter and honours Retry-After. The key stays out of every message and repr.
+    What may pass (no connection, timeout, 408, 409, 429, 5xx) is tried again, see adapters.retries. The
+    key stays out of every message and repr.
 
     Args:
         base_url: the server, with its /v1.
@@ -98,45 +98,46 @@ class OpenAIChat:
 
         Raises:
             AuthenticationError: the key or the rights are refused (401, 403).
-            EndpointError: the server cannot be reached, keeps failing, or has no such model.
+            CallFailedError: the server cannot be reached or keeps failing, or finds this call wrong.
+            EndpointError: it has no such model, or the account has no credit left.
         """
-        pause = FIRST_PAUSE_SECONDS
-        for attempt in range(self._max_retries + 1):
-            completion = _completion(await self._send(messages, sampling))
-            if completion is not None:
-                return completion
-            # Some gateways answer 200 with an error in the body, which the client takes for success.
-            if attempt < self._max_retries:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        raise EndpointError(
-            f"{self._shown_url} answers for model {self._model!r}, but its reply holds no choice",
-            expected="an OpenAI-compatible chat completion with choices",
-            fix="check that base_url is the server's /v1 and look at the server's log",
-        )
+        return await self._retrying(lambda: self._send(messages, sampling))
 
     async def list_models(self) -> list[str]:
         """The names of the models that the server lists; errors as `complete` has them. Costs nothing."""
-        try:
-            return [model.id async for model in self._client_of_this_loop().models.list()]
-        except (openai.OpenAIError, ValueError) as error:
-            self._raise_clearly(error)
+        return await self._retrying(self._listed)
 
-    async def _send(self, messages: Sequence[Message], sampling: Sampling) -> Any:
-        try:
-            return await self._client_of_this_loop().chat.completions.create(
-                model=self._model,
-                # The client wants a type for each role; roles are checked by Message.
-                messages=[{"role": m.role, "content": m.content} for m in messages],  # type: ignore[misc]
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                # Some servers refuse an empty list or a null.
-                max_tokens=openai.omit if sampling.max_tokens is None else sampling.max_tokens,
-                stop=list(sampling.stop) or openai.omit,
-                seed=sampling.seed,
-            )
-        except (openai.OpenAIError, ValueError) as error:
-            self._raise_clearly(error)
+    async def _listed(self) -> list[str]:
+        return [model.id async for model in self._client_of_this_loop().models.list()]
+
+    async def _retrying(self, send: Callable[[], Awaitable[Answered]]) -> Answered:
+        retries = Retries(self._max_retries)
+        while True:
+            try:
+                return await send()
+            except (openai.OpenAIError, ValueError, NoChoiceError) as error:
+                pause = retries.pause_after(error)
+                if pause is None:
+                    self._raise_clearly(error, retries.tries)
+            await asyncio.sleep(pause)
+
+    async def _send(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        reply = await self._client_of_this_loop().chat.completions.create(
+            model=self._model,
+            # The client wants a type for each role; roles are checked by Message.
+            messages=[{"role": m.role, "content": m.content} for m in messages],  # type: ignore[misc]
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            # Some servers refuse an empty list or a null.
+            max_tokens=openai.omit if sampling.max_tokens is None else sampling.max_tokens,
+            stop=list(sampling.stop) or openai.omit,
+            seed=sampling.seed,
+        )
+        completion = _completion(reply)
+        if completion is None:
+            # Some gateways answer 200 with an error in the body, which the client takes for success.
+            raise NoChoiceError
+        return completion
 
     def _client_of_this_loop(self) -> openai.AsyncOpenAI:
         # The client's connections belong to the event loop that opened them.
@@ -149,7 +150,7 @@ class OpenAIChat:
                 base_url=self._base_url,
                 api_key=self._key or NO_KEY,
                 timeout=timeout,
-                max_retries=self._max_retries,
+                max_retries=0,  # see adapters.retries
                 http_client=None
                 if self._use_proxy
                 else openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout),
@@ -157,7 +158,7 @@ class OpenAIChat:
             self._client = (loop, client)
         return self._client[1]
 
-    def _raise_clearly(self, error: Exception) -> NoReturn:
+    def _raise_clearly(self, error: Exception, tries: int) -> NoReturn:
         # `from None`: a server may echo the key in its message, and a traceback would show it.
         server_says = self._without_key(_detail(error))
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
@@ -167,28 +168,35 @@ class OpenAIChat:
                 expected="a valid key with rights for the model",
                 fix="set the environment variable that the endpoint's api_key_env names",
             ) from None
-        if isinstance(error, openai.NotFoundError):
+        if isinstance(error, NoChoiceError):
+            raise CallFailedError(
+                f"{self._shown_url} answers for model {self._model!r}, but its reply holds no choice",
+                expected="an OpenAI-compatible chat completion with choices",
+                fix="check that base_url is the server's /v1 and look at the server's log",
+            ) from None
+        status = getattr(error, "status_code", type(error).__name__)
+        code = getattr(error, "code", None)
+        if status == 404 or code == "model_not_found":
             raise EndpointError(
-                f"{self._shown_url} has no model {self._model!r} (404: {server_says})",
+                f"{self._shown_url} has no model {self._model!r} ({status}: {server_says})",
                 expected="a model that the server lists, and a base_url with its /v1",
                 fix="check the endpoint's model and base_url",
             ) from None
         if isinstance(error, openai.APITimeoutError):
-            raise EndpointError(
-                f"{self._shown_url} stayed silent for {self._timeout_seconds:g} s "
-                f"in each of {self._max_retries + 1} tries",
+            raise CallFailedError(
+                f"{self._shown_url} stayed silent for {self._timeout_seconds:g} s in each of {tries} tries",
                 fix="raise the endpoint's timeout_seconds or lower its concurrency, then resume",
             ) from None
         if isinstance(error, openai.APIConnectionError):
             cause = self._without_key(_detail(error.__cause__ or error))
-            raise EndpointError(
-                f"{self._shown_url} cannot be reached ({cause})",
+            raise CallFailedError(
+                f"{self._shown_url} cannot be reached ({cause}) in {tries} tries",
                 expected="a running OpenAI-compatible server",
                 fix="start the server or mend base_url, then resume; nothing that was answered is lost",
             ) from None
-        status = getattr(error, "status_code", type(error).__name__)
-        raise EndpointError(
-            f"{self._shown_url} fails for model {self._model!r} ({status}: {server_says})",
+        kind = EndpointError if status == 402 or code == SPENT else CallFailedError
+        raise kind(
+            f"{self._shown_url} fails for model {self._model!r} ({status}: {server_says}; tries: {tries})",
             fix=_FIXES.get(
                 status, "look at the server's log, then resume; nothing that was answered is lost"
             ),

@@ -167,21 +167,27 @@ def infer(
 
 
 @stage.command()
-@click.argument("answers", type=_file)
+@click.argument("answers", type=_file, nargs=-1, required=True)
+@click.option(
+    "--judgements", type=click.IntRange(1, 100), help="Verdicts on each turn; the recipe's by default."
+)
 @recipe_option
 @overrides_option
 @output_option
-def judge(answers: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
-    """Judge ANSWERS: judgements.jsonl, statistics.json."""
+def judge(
+    answers: tuple[Path, ...], judgements: int | None, recipe: str, overrides: tuple[str, ...], output: Path
+) -> None:
+    """Judge ANSWERS, files of any models and strategies: judgements.jsonl, statistics.json."""
     from gukbap.files import read_jsonl
     from gukbap.schemas import Answer
     from gukbap.workers.stages import run_judge
 
-    checked = _prepare(recipe, overrides, output, answers)
-    first = read_jsonl(answers, Answer)[0]
+    given = (f"judge.judgements={judgements}",) if judgements else ()
+    checked = _prepare(recipe, (*overrides, *given), output, *answers)
+    first = read_jsonl(answers[0], Answer)[0]
     outcome = run_judge(
         checked.judge_settings(first.subject, first.strategy),
-        answers=answers,
+        answers=list(answers),
         judgements=output / "judgements.jsonl",
         statistics=output / "statistics.json",
     )

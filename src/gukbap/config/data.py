@@ -26,9 +26,19 @@ class Endpoint(Section):
         2048, ge=256, description="tokens per call that a server started here has room for"
     )
     timeout_seconds: float = Field(300, gt=0)
+    prompt_price: float | None = Field(
+        None, ge=0, description="what a million prompt tokens cost; null: not known, and no cost is told"
+    )
+    completion_price: float | None = Field(None, ge=0, description="what a million reply tokens cost")
     max_retries: int = Field(
         5, ge=0, description="further tries after a transient failure, with exponential backoff"
     )
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost, in the currency of the prices; None where a price is not known."""
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1_000_000
 
     @model_validator(mode="after")
     def _reachable(self) -> Endpoint:

@@ -107,6 +107,9 @@ class JudgeConfig(Section):
         le=10,
         description="calls at most for one judgement; without a score after them it stays unscored",
     )
+    cache: bool = Field(
+        True, description="take replies to the very same calls from earlier runs; a scripted judge has none"
+    )
     judgements: int = Field(
         1,
         ge=1,

@@ -147,7 +147,9 @@ class Recipe(Section):
 
     def judge_settings(self, subject: Subject, strategy: Strategy) -> JudgeSettings:
         """The settings of one judge step."""
-        return JudgeSettings(step=f"judge-{subject}-{strategy}", seed=self.seed, judge=self.judge)
+        return JudgeSettings(
+            step=f"judge-{subject}-{strategy}", seed=self.seed, judge=self.judge, pack=self.evaluate.pack
+        )
 
     def promote_settings(self) -> PromoteSettings:
         """The settings of the promote stage."""

@@ -73,6 +73,9 @@ class JudgeSettings(StageSettings):
 
     step: str = "judge"
     judge: JudgeConfig
+    pack: str = Field(
+        EvaluateConfig().pack, description="a pack with judge templates of its own is judged by them"
+    )
 
 
 class PromoteSettings(StageSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gukbap.errors import GukbapError
 from gukbap.files import Journal, canonical_json, sha256_text
@@ -21,14 +21,22 @@ class RecordedCalls:
 
     A call's key covers everything its reply depends on: the model, the messages, the sampling and
     what the call is for (row, round, attempt). A call that the journal holds is not sent again, so
-    a killed run goes on where it was and the order of completion does not matter.
+    a killed run goes on where it was and the order of completion does not matter. Equal calls that
+    are under way at once are sent once.
+
+    Args:
+        model: who replies.
+        journal: where replies are kept; one counts only when it is on the disk.
+        cache: replies of other work to the same calls, looked up where the journal has none.
     """
 
-    def __init__(self, model: ChatModel, journal: Journal) -> None:
-        self.model, self.journal = model, journal
-        #: calls sent, and calls answered by the journal
+    def __init__(self, model: ChatModel, journal: Journal, cache: Journal | None = None) -> None:
+        self.model, self.journal, self._cache = model, journal, cache
+        #: calls sent, and calls answered by the journal or the cache
         self.sent = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
+        self._kept = _GroupCommit([journal, cache] if cache is not None else [journal])
+        self._under_way: dict[str, asyncio.Lock] = {}
 
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
@@ -40,17 +48,61 @@ class RecordedCalls:
     ) -> tuple[str, Completion]:
         """The key and the reply of a call, from the journal where it is there."""
         key = self.key(messages, sampling, purpose)
-        recorded = self.journal.get(key)
-        if recorded is not None:
-            self.reused += 1
-            completion = Completion(**recorded)
-        else:
-            completion = await self.model.complete(messages, sampling)
-            self.journal.record(key, asdict(completion))
-            self.sent += 1
+        async with self._under_way.setdefault(key, asyncio.Lock()):
+            completion = await self._recorded(key) or await self._sent(key, messages, sampling)
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         return key, completion
+
+    async def _recorded(self, key: str) -> Completion | None:
+        recorded = self.journal.get(key)
+        if recorded is None and self._cache is not None:
+            recorded = self._cache.get(key)
+            if recorded is not None:
+                await self._kept.record(key, recorded)
+        if recorded is None:
+            return None
+        self.reused += 1
+        return Completion(**recorded)
+
+    async def _sent(self, key: str, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        completion = await self.model.complete(messages, sampling)
+        self.sent += 1
+        await self._kept.record(key, asdict(completion))
+        return completion
+
+
+class _GroupCommit:
+    """Entries made durable in groups, in a thread: a disk's slow sync stops neither the loop nor others.
+
+    While one group is being written the next one gathers, so a sync serves all that waited for it.
+    """
+
+    def __init__(self, journals: Sequence[Journal]) -> None:
+        self._journals = journals
+        self._waiting: dict[str, Any] = {}
+        self._turn = asyncio.Lock()
+
+    async def record(self, key: str, value: Any) -> None:
+        """Return when the entry is on the disk, even where the caller is cancelled meanwhile."""
+        self._waiting[key] = value
+        written = asyncio.ensure_future(self._write(key))
+        try:
+            await asyncio.shield(written)
+        except asyncio.CancelledError:
+            # What was paid for is kept, though nobody wants it any more.
+            await written
+            raise
+
+    async def _write(self, key: str) -> None:
+        async with self._turn:
+            if key not in self._waiting:
+                return  # the group before took it along
+            group, self._waiting = self._waiting, {}
+            for journal in self._journals:
+                missing = {name: value for name, value in group.items() if name not in journal}
+                if missing:
+                    await asyncio.to_thread(journal.record_all, missing)
 
 
 async def map_bounded(

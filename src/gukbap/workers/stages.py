@@ -156,18 +156,28 @@ def run_infer(
 
 
 @leaving_errors
-def run_judge(settings: JudgeSettings, *, answers: Path, judgements: Path, statistics: Path) -> Outcome:
-    """Judge both turns of every answer."""
+def run_judge(
+    settings: JudgeSettings, *, answers: Sequence[Path], judgements: Path, statistics: Path
+) -> Outcome:
+    """Judge both turns of every answer of some files."""
     from gukbap.adapters.chat_models import open_chat
     from gukbap.adapters.model_references import resolve_gguf
+    from gukbap.benchmarks import open_pack
     from gukbap.stages.judge import judge
+    from gukbap.workers.judge_cache import judge_cache
+    from gukbap.workers.packs import local_pack
 
-    records = read_jsonl(answers, Answer)
+    records = [record for path in answers for record in read_jsonl(path, Answer)]
     progress = context.progress()
-    work = context.stage_folder(settings, sha256_file(answers))
-    with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
+    templates = open_pack(local_pack(settings.pack, progress)).judge
+    work = context.stage_folder(settings, *map(sha256_file, answers))
+    with (
+        context.tracked(settings.step, settings) as log,
+        context.journal(work) as journal,
+        judge_cache(settings) as cache,
+    ):
         model = open_chat(settings.judge.endpoint, lambda uri: resolve_gguf(uri, progress))
-        result = judge(settings, records, model, journal, progress)
+        result = judge(settings, records, model, journal, progress, templates=templates, cache=cache)
         write_jsonl(judgements, result.judgements)
         outcome = Outcome(
             result.statistics, {**_rows_metadata(judgements, result.judgements), "judge": model.name}
