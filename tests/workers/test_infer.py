@@ -57,6 +57,7 @@ def test_one_load_answers_every_strategy_into_a_file_of_its_own(
     assert read_json(tmp_path / "statistics") == outcome.statistics
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_middle_goes_on_to_the_same_files(tmp_path: Path) -> None:
     whole = gukbap(*COMMAND, "-o", "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
