@@ -308,7 +308,7 @@ def test_the_cache_of_other_runs_spares_every_call(tmp_path: Path) -> None:
 
 def test_equal_calls_under_way_are_sent_once(tmp_path: Path) -> None:
     model = ScriptedJudge(always("점수: 4"))
-    twin = ANSWER.model_copy(update={"strategy": "default"})
+    twin = ANSWER.model_copy(update={"subject": "tuned"})
     assert [j.score for j in run(tmp_path, model, [ANSWER, twin]).judgements] == [4.0] * 4
     assert len(model.calls) == 2
 

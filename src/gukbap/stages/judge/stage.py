@@ -163,8 +163,9 @@ class _Judging:
         return self._judgement(slot, verdict, reply, spent, messages)
 
     async def _ask(self, messages: Sequence[Message], slot: _Slot, attempt: int) -> Completion:
-        # Without the sample's number: its seed and temperature tell it apart.
-        purpose = f"judge turn {slot.turn}, attempt {attempt}"
+        # The strategy sets equal answers apart: each row of the table has verdicts of its own. A further
+        # sample needs no mark, its seed and temperature tell it apart.
+        purpose = f"judge {slot.answer.strategy} turn {slot.turn}, attempt {attempt}"
         _, completion = await self.calls.complete(messages, self._sampling(slot.sample, attempt), purpose)
         self.failures = 0
         return completion
