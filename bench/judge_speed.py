@@ -91,9 +91,8 @@ def main() -> None:
                 f"peer {theirs[-1]:.2f} s, gukbap {seconds:.2f} s, {result.statistics['scored']} of {calls} "
                 f"scored in {sent} requests; again {again:.2f} s in {server.told()['requests']} requests"
             )
-    print(
-        f"ideal {ideal:.3f} s; best of {runs}: peer {min(theirs) / ideal:.2f}×, gukbap {min(ours) / ideal:.2f}×"
-    )
+    best, other = min(ours) / ideal, min(theirs) / ideal
+    print(f"ideal {ideal:.3f} s; best of {runs}: peer {other:.2f}×, gukbap {best:.2f}×")
     print(f"ratio gukbap / peer {best / other:.2f}; wanted at most {WANTED}× of the ideal")
 
 
