@@ -170,7 +170,7 @@ class OpenAIChat:
         return self._client[1]
 
     def _certificates(self) -> ssl.SSLContext | bool:
-        """The usual certificates; none, which verifies nothing, where no TLS is spoken: reading them is slow."""
+        """The usual certificates; none, which trusts nobody, where no TLS is spoken: reading is slow."""
         if self._base_url.startswith("https:"):
             return True
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
