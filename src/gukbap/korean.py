@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from typing import Final
+
+# Inside of a character class: syllables, jamo with their two extensions, compatibility and half-width jamo.
+HANGUL_RANGES: Final = "가-힣ᄀ-ᇿㄱ-ㆎꥠ-ꥼힰ-ퟻﾡ-ￜ"
+_JAMO = re.compile("[ᄀ-ᇿ]{2,}")
+
 
 def is_hangul(character: str) -> bool:
     """Whether a character is a Hangul syllable or letter (jamo, compatibility jamo)."""
     return "가" <= character <= "힣" or "ᄀ" <= character <= "ᇿ" or "ㄱ" <= character <= "ㆎ"
+
+
+def compose_jamo(text: str) -> str:
+    """A text whose decomposed Hangul (NFD, as macOS writes it) is syllables again; all else stays as it was.
+
+    Full NFC would also sort combining marks, which takes quadratic time on a long run of them.
+    """
+    return _JAMO.sub(lambda run: unicodedata.normalize("NFC", run[0]), text)
 
 
 def hangul_share(text: str) -> float:

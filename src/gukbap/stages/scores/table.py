@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from gukbap.korean import hangul_share
+from gukbap.language import audit
 from gukbap.schemas import CATEGORIES, STRATEGIES, SUBJECTS, Judgement
 from gukbap.stages.scores import resampling
 from gukbap.stages.scores.resampling import RESAMPLES, Interval
 from gukbap.stages.scores.slots import Slots, slots
 
-COMPLIANT_HANGUL_SHARE = 0.1
 #: why a judgement of `without_invented` has no score
 INVENTED_REASON = "a zero that no judge gave"
 
@@ -193,4 +192,4 @@ def _spread(grid: Slots, seed: int, resamples: int) -> Spread | None:
 def _language_compliance(group: Sequence[Judgement]) -> float:
     # Each answer counts once, however often it was judged.
     answers = {judgement.slot: judgement for judgement in group}
-    return sum(hangul_share(one.answer) >= COMPLIANT_HANGUL_SHARE for one in answers.values()) / len(answers)
+    return sum(audit(one.question, one.answer).complies for one in answers.values()) / len(answers)
