@@ -27,6 +27,7 @@ _COMMANDS = {
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
+    "card": ("gukbap.cli.card", "Write the model card of a run."),
     "doctor": ("gukbap.cli.doctor", "Check this machine and a recipe's needs; say what to do."),
 }
 _STAGES = ("generate", "dedup", "split", "train", "infer", "judge", "report")
