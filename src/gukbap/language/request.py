@@ -10,7 +10,7 @@ from gukbap.language.scripts import Script
 
 # Names of languages, and the scripts that an answer in them is written in.
 _LANGUAGES: Final[tuple[tuple[str, frozenset[Script]], ...]] = (
-    ("영어|영문|잉글리시|스페인어|프랑스어|불어|독일어|이탈리아어|라틴어|베트남어|외국어", frozenset({"latin"})),
+    ("영어|영문|스페인어|프랑스어|독일어|이탈리아어|라틴어|베트남어|외국어", frozenset({"latin"})),
     ("중국어|한자|한문|중문", frozenset({"han"})),
     ("일본어|일어|일문", frozenset({"kana", "han"})),
     ("러시아어", frozenset({"cyrillic"})),
