@@ -84,6 +84,11 @@ def test_verdicts(question: str, answer: str, verdict: str) -> None:
         ("영어로 쓰인 안내문을 우리말로 풀어 주세요.", set()),
         ("'apple'이라는 단어의 뜻은 무엇인가요?", set()),
         ("한국어의 높임법을 설명해 주세요.", set()),
+        ("영어로 답하지 말고 한국어로 답해 주세요.", set()),
+        ("영어로 쓰지 마세요.", set()),
+        ("'영어로 말하기'라는 책을 소개해 주세요.", set()),
+        ("영어 단어를 잘 외우는 방법을 알려 주세요.", set()),
+        ("영어 표현이 왜 어려운지 설명해 주세요.", set()),
     ],
 )
 def test_a_question_s_wish_for_another_language(question: str, scripts: set[str]) -> None:

@@ -1,41 +1,153 @@
-"""Which languages a question asks the answer to be in."""
+"""Whether a Korean question asks for an answer in another language."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from gukbap.korean import compose_jamo
-from gukbap.language.scripts import Script
+from gukbap.korean import HANGUL_RANGES, compose_jamo
+from gukbap.language.prose import visible
+from gukbap.language.scripts import SCRIPTS, Script
 
-# Names of languages, and the scripts that an answer in them is written in.
-_LANGUAGES: Final[tuple[tuple[str, frozenset[Script]], ...]] = (
-    ("영어|영문|스페인어|프랑스어|독일어|이탈리아어|라틴어|베트남어|외국어", frozenset({"latin"})),
-    ("중국어|한자|한문|중문", frozenset({"han"})),
-    ("일본어|일어|일문", frozenset({"kana", "han"})),
-    ("러시아어", frozenset({"cyrillic"})),
-    ("아랍어|태국어|힌디어|그리스어", frozenset({"other"})),
+_LATIN: Final = frozenset[Script]({"latin"})
+_FOREIGN: Final = frozenset[Script](SCRIPTS) - {"hangul"}
+# Languages, and scripts that a question may ask for, by the letters that they are written in.
+_LANGUAGES: Final[dict[str, frozenset[Script]]] = {
+    **dict.fromkeys(("영어", "영문", "불어", "프랑스어", "독일어", "독어", "스페인어", "서반아어"), _LATIN),
+    **dict.fromkeys(("이탈리아어", "포르투갈어", "네덜란드어", "라틴어", "베트남어", "터키어"), _LATIN),
+    **dict.fromkeys(("튀르키예어", "인도네시아어", "말레이어", "스웨덴어", "폴란드어", "체코어"), _LATIN),
+    **dict.fromkeys(("에스페란토", "로마자", "알파벳"), _LATIN),
+    **dict.fromkeys(("중국어", "중문", "한문", "한자"), frozenset[Script]({"han"})),
+    **dict.fromkeys(("일본어", "일어", "일문"), frozenset[Script]({"kana", "han"})),
+    **dict.fromkeys(("러시아어", "노어", "우크라이나어"), frozenset[Script]({"cyrillic"})),
+    "몽골어": frozenset[Script]({"cyrillic", "other"}),
+    **dict.fromkeys(("아랍어", "태국어", "힌디어", "그리스어", "히브리어"), frozenset[Script]({"other"})),
+    **dict.fromkeys(("외국어", "여러 언어", "다른 언어", "여러 나라 언어", "다국어"), _FOREIGN),
+    "english": _LATIN,
+}
+_NAME = re.compile(
+    f"(?<![{HANGUL_RANGES}A-Za-z])(?:한|국)?({'|'.join(sorted(_LANGUAGES, key=len, reverse=True))})", re.I
 )
-# What makes a language's name a request: written or said in it, turned into it, or words of it asked for.
-# "영어로 된 글을 한국어로 …" tells of the text that is given, so 된, 쓰인 and 적힌 are no request.
-_INTO = r"(?:로|으로)(?!\s*(?:된|되어|쓰인|쓰여|적힌|작성된|번역된))"
-_THINGS = r"\s*(?:문장|단어|표현|이름|제목|에세이|이메일|편지|대화|시를|문구|슬로건|번역|작문)"
-_KOREAN_GOAL = re.compile("(?:한국어|한글|우리말)(?:로|으로)")
-_WRITING = re.compile("영작|translate|in English", re.IGNORECASE)
+_KOREAN = re.compile("한국어|한글|우리말|국어로|korean", re.I)
+# Things that are written in a language; asked for when something is to be done that makes them.
+_THINGS = (
+    "문장|예문|글|이메일|메일|편지|에세이|제목|단어|표현|대사|대화|자기소개|문구|슬로건|이름|버전|시|시를|요약|"
+    "번역|가사|광고|소개|이력서|문단|속담|발표문|안내문|표기|병기|답변|답|작문|원고|스크립트|초록"
+)
+_THING = re.compile(f"(?:{_THINGS})(?:문)?")
+_MAKING = re.compile(
+    "만들|작성|써|쓰|쓴|적어|적으|지어|제시|알려|추천|출력|완성|바꾸|바꿔|고쳐|고치|수정|교정|요약|번역|들어|생성|"
+    "창작|답하|답변|대답|제공|보여|나열|해줘|해봐|해주|부탁|병기|표기"
+)
+# Eojeol between a thing and the verb that makes it: numbers, counters and adverbs, bare or as an object.
+_STOP = re.compile("(?:고|서|며|면|의|은|는|에|에서|에게|이|가|과|와|부터|까지|보다|라는|된|한|이라는)$")
+_COUNT = re.compile(
+    "\\d|한$|두$|세$|네$|다섯|여섯|일곱|여덟|아홉|열|개|가지|줄|편|통|정도|내외|이내|이상|간단|짧|자연"
+)
+_MADE = (
+    "된",
+    "쓰인",
+    "쓰여",
+    "작성된",
+    "적힌",
+    "번역된",
+    "출간",
+    "발표된",
+    "이루어",
+    "되어",
+    "나온",
+    "부르는",
+    "불리",
+)
+_NOT = re.compile(
+    "(?:지|하지|쓰지)?\\s?(?:말고|마세요|말아|마라|말 것|금지|안 되|않도록|않게)|지\\s?(?:마|말)|아니라|대신"
+)
+_QUOTED = re.compile("\"[^\"]{0,2000}+\"|“[^”]{0,2000}+”|'[^'\\n]{3,2000}+'|‘[^’]{0,2000}+’|`[^`]++`")
+_INTO = re.compile(
+    r"\b(?:in|into|to)[ ]"
+    r"(?P<language>english|japanese|chinese|french|german|spanish|russian|vietnamese|arabic)\b",
+    re.I,
+)
+_INTO_SCRIPTS: Final[dict[str, frozenset[Script]]] = {
+    "japanese": frozenset[Script]({"kana", "han"}),
+    "chinese": frozenset[Script]({"han"}),
+    "russian": frozenset[Script]({"cyrillic"}),
+    "arabic": frozenset[Script]({"other"}),
+}
+_TRANSLATE = re.compile(r"(?<!기계 )번역(?:해|하|을 해|을 부탁)|\btranslate\b", re.I)
+_WRITING = re.compile("영작(?:해|하|을|문)")
+_LATIN_WORDS = re.compile(r"[A-Za-z]{2,}")
 
 
 def requested_scripts(question: str) -> frozenset[Script]:
-    """The scripts, Hangul left out, of the languages that a Korean question asks for.
+    """Scripts, other than Hangul, in which the question asks for an answer or a part of it; often none.
 
-    A question that only holds words of another language asks for none. Time is linear in its length.
+    A question that quotes another language, or is about one, asks for none. Only the question's own words
+    are read: what an earlier turn asked for is not known here.
     """
-    text = compose_jamo(question)
-    found: set[Script] = set()
-    for names, scripts in _LANGUAGES:
-        into = re.search(f"(?:{names}){_INTO}", text)
-        things = re.search(f"(?:{names}){_THINGS}", text)
-        if into or (things and not _KOREAN_GOAL.search(text)):
-            found |= scripts
-    if _WRITING.search(text):
-        found.add("latin")
-    return frozenset(found)
+    text = visible(compose_jamo(question))
+    wording = _QUOTED.sub(" ” ", text)
+    asked: set[Script] = set()
+    for name in _NAME.finditer(wording):
+        if _asks(wording[name.end() : name.end() + 120]):
+            asked |= _LANGUAGES[name[1].lower()]
+    for into in _INTO.finditer(wording):
+        asked |= _INTO_SCRIPTS.get(into["language"].lower(), _LATIN)
+    if _WRITING.search(wording):
+        asked |= _LATIN
+    if not asked and _translates_korean(text, wording):
+        asked |= _FOREIGN
+    return frozenset(asked)
+
+
+def _asks(after: str) -> bool:
+    """Whether what follows the name of a language asks for something in it."""
+    words = after.split()
+    if not words:
+        return False
+    if not after[0].isspace():
+        suffix, rest = words[0], words[1:]
+        direction = re.match("(?:으로|로)(?:만|도|는)?(?:[^가-힣]|$)", suffix)
+        if direction:
+            return not _describes(rest) and not _NOT.search(" ".join(rest[:3]))
+        if re.match("로(?:도|만)?(?:번역|답|작성|써|쓰|요약|바꾸|바꿔|설명|말)", suffix):
+            return not _NOT.search(" ".join(words[:3]))
+        if suffix.startswith("작"):  # 영작 is not a name; 영어작문 is
+            words = [suffix, *rest]
+        elif not _THING.match(suffix):
+            return False
+    return _makes(words)
+
+
+def _describes(words: Sequence[str]) -> bool:
+    """Whether 'in that language' belongs to a text that is already there: 영어로 된, 영어로 쓰인."""
+    return bool(words) and words[0].startswith(_MADE)
+
+
+def _makes(words: Sequence[str]) -> bool:
+    """Whether the words after a language name a thing, and then what makes one."""
+    thing = _THING.match(words[0])
+    if not thing:
+        return False
+    if re.match("(?:으로|로)", words[0][thing.end() :]):
+        return True
+    if _STOP.search(words[0]):
+        return False
+    for word in words[1:6]:
+        if re.search("(?:으로|로)$", word) and _KOREAN.search(word):
+            return False
+        if re.search("(?:개|가지|줄|문장|편|통)(?:으)?로$", word) or _MAKING.match(word):
+            return True
+        if _STOP.search(word) and not _COUNT.search(word):
+            return False
+        if not (_COUNT.search(word) or word.endswith(("을", "를", "게", "히", "로"))):
+            return False
+    return False
+
+
+def _translates_korean(text: str, wording: str) -> bool:
+    """Whether Korean text is to be translated, without the language that it goes into."""
+    if not _TRANSLATE.search(wording) or _KOREAN.search(wording):
+        return False
+    return len(_LATIN_WORDS.findall(_TRANSLATE.sub(" ", text))) < 3
