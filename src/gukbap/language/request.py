@@ -40,34 +40,29 @@ _MAKING = re.compile(
     "만들|작성|써|쓰|쓴|적어|적으|지어|제시|알려|추천|출력|완성|바꾸|바꿔|고쳐|고치|수정|교정|요약|번역|들어|생성|"
     "창작|답하|답변|대답|제공|보여|나열|해줘|해봐|해주|부탁|병기|표기"
 )
-# Eojeol between a thing and the verb that makes it: numbers, counters and adverbs, bare or as an object.
+# A thing marked like this has another role than to be made. Between it and its verb stand numbers, counters,
+# adverbs and objects.
 _STOP = re.compile("(?:고|서|며|면|의|은|는|에|에서|에게|이|가|과|와|부터|까지|보다|라는|된|한|이라는)$")
-_COUNT = re.compile(
-    "\\d|한$|두$|세$|네$|다섯|여섯|일곱|여덟|아홉|열|개|가지|줄|편|통|정도|내외|이내|이상|간단|짧|자연"
+_BETWEEN = re.compile(
+    "\\d|개|가지|정도|내외|이내|이상|다섯|여섯|일곱|여덟|아홉|함께|(?:한|두|세|네|열|줄|편|통|뜻과|[을를게히로])$"
 )
-_MADE = (
-    "된",
-    "쓰인",
-    "쓰여",
-    "작성된",
-    "적힌",
-    "번역된",
-    "출간",
-    "발표된",
-    "이루어",
-    "되어",
-    "나온",
-    "부르는",
-    "불리",
+_COUNTED = re.compile("(?:개|가지|줄|문장|편|통)(?:으)?로$")
+# After 영어로: a text that is there already (영어로 된), or an activity that is spoken of (영어로 말하기).
+_TOLD = re.compile(
+    "(?:된|되어|쓰인|쓰여|작성된|적힌|번역된|출간|발표된|이루어|나온|부르는|불리)"
+    "|(?:말|대화|소통|공부|수업|읽|쓰|일|생각)(?:하)?(?:기|는)"
 )
-_NOT = re.compile(
-    "(?:지|하지|쓰지)?\\s?(?:말고|마세요|말아|마라|말 것|금지|안 되|않도록|않게)|지\\s?(?:마|말)|아니라|대신"
+_COMPOSITION = re.compile("영작(?:해|하|을|으로|문을)|한영 번역")
+_NOT = re.compile("지\\s?(?:마|말)|금지|안 되|않(?:도록|게)|아니라|대신")
+# 영어로, 영어로만, 영어로: …, 영어로써 줘.
+_DIRECTION = re.compile(
+    "(?:으로|로)(?:만|도|는)?(?:[^가-힣]|$|(?:번역|답|작성|써|쓰|요약|바꾸|바꿔|설명)(?!된))"
 )
-_QUOTED = re.compile("\"[^\"]{0,2000}+\"|“[^”]{0,2000}+”|'[^'\\n]{3,2000}+'|‘[^’]{0,2000}+’|`[^`]++`")
+# 영어와 한국어로, 한자와 함께.
+_AND = re.compile("(?:와|과|하고|랑|이랑)$")
+_QUOTED = re.compile("\"[^\"]++\"|“[^“”]++”|'[^'\\n]{3,}+'|‘[^‘’]++’|`[^`]++`")
 _INTO = re.compile(
-    r"\b(?:in|into|to)[ ]"
-    r"(?P<language>english|japanese|chinese|french|german|spanish|russian|vietnamese|arabic)\b",
-    re.I,
+    r"\b(?:in|into|to) (english|french|german|spanish|vietnamese|japanese|chinese|russian|arabic)\b", re.I
 )
 _INTO_SCRIPTS: Final[dict[str, frozenset[Script]]] = {
     "japanese": frozenset[Script]({"kana", "han"}),
@@ -76,7 +71,6 @@ _INTO_SCRIPTS: Final[dict[str, frozenset[Script]]] = {
     "arabic": frozenset[Script]({"other"}),
 }
 _TRANSLATE = re.compile(r"(?<!기계 )번역(?:해|하|을 해|을 부탁)|\btranslate\b", re.I)
-_WRITING = re.compile("영작(?:해|하|을|문)")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -88,14 +82,12 @@ def requested_scripts(question: str) -> frozenset[Script]:
     """
     text = visible(compose_jamo(question))
     wording = _QUOTED.sub(" ” ", text)
-    asked: set[Script] = set()
+    asked = set[Script](_LATIN if _COMPOSITION.search(wording) else ())
     for name in _NAME.finditer(wording):
         if _asks(wording[name.end() : name.end() + 120]):
             asked |= _LANGUAGES[name[1].lower()]
     for into in _INTO.finditer(wording):
-        asked |= _INTO_SCRIPTS.get(into["language"].lower(), _LATIN)
-    if _WRITING.search(wording):
-        asked |= _LATIN
+        asked |= _INTO_SCRIPTS.get(into[1].lower(), _LATIN)
     if not asked and _translates_korean(text, wording):
         asked |= _FOREIGN
     return frozenset(asked)
@@ -106,23 +98,14 @@ def _asks(after: str) -> bool:
     words = after.split()
     if not words:
         return False
-    if not after[0].isspace():
-        suffix, rest = words[0], words[1:]
-        direction = re.match("(?:으로|로)(?:만|도|는)?(?:[^가-힣]|$)", suffix)
-        if direction:
-            return not _describes(rest) and not _NOT.search(" ".join(rest[:3]))
-        if re.match("로(?:도|만)?(?:번역|답|작성|써|쓰|요약|바꾸|바꿔|설명|말)", suffix):
-            return not _NOT.search(" ".join(words[:3]))
-        if suffix.startswith("작"):  # 영작 is not a name; 영어작문 is
-            words = [suffix, *rest]
-        elif not _THING.match(suffix):
-            return False
+    suffix, rest = ("", words) if after[0].isspace() else (words[0], words[1:])
+    if _DIRECTION.match(suffix):
+        return not (rest and _TOLD.match(rest[0])) and not _NOT.search(" ".join(words[:4]))
+    if _AND.match(suffix) and rest:
+        if rest[0] == "함께":
+            return len(rest) > 1 and bool(_MAKING.match(rest[1]))
+        return rest[0].endswith("로") and _asks(f"로 {' '.join(rest[1:])}")
     return _makes(words)
-
-
-def _describes(words: Sequence[str]) -> bool:
-    """Whether 'in that language' belongs to a text that is already there: 영어로 된, 영어로 쓰인."""
-    return bool(words) and words[0].startswith(_MADE)
 
 
 def _makes(words: Sequence[str]) -> bool:
@@ -130,18 +113,16 @@ def _makes(words: Sequence[str]) -> bool:
     thing = _THING.match(words[0])
     if not thing:
         return False
-    if re.match("(?:으로|로)", words[0][thing.end() :]):
+    if words[0][thing.end() :].startswith(("으로", "로")):
         return True
     if _STOP.search(words[0]):
         return False
     for word in words[1:6]:
-        if re.search("(?:으로|로)$", word) and _KOREAN.search(word):
+        if word.endswith("로") and _KOREAN.search(word):
             return False
-        if re.search("(?:개|가지|줄|문장|편|통)(?:으)?로$", word) or _MAKING.match(word):
+        if _COUNTED.search(word) or (_MAKING.match(word) and not word.endswith("지")):
             return True
-        if _STOP.search(word) and not _COUNT.search(word):
-            return False
-        if not (_COUNT.search(word) or word.endswith(("을", "를", "게", "히", "로"))):
+        if not _BETWEEN.search(word):
             return False
     return False
 
