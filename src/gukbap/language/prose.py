@@ -49,6 +49,8 @@ _CODE_LINE = re.compile(
 _BLOCK_LINE = re.compile(
     r"[ \t]*(?:else|try|(?:if|elif|while|for|with|switch|catch|except)\b.*[()=<>\[\]_.])"
 )
+# What no statement holds, but a list's item before a semicolon and a value in data do.
+_FIVE_WORDS = re.compile(r"(?:\b[a-z]{2,}+,? ){4}[a-z]{2,}")
 _CALL_LINE = re.compile(r"[ \t]*[\w.]+\(", re.ASCII)
 _HANGUL = re.compile(f"[{HANGUL_RANGES}]")
 _SENTENCE = re.compile(r"\n|(?<=[.!?。！？])[ \t]+|(?<=[。！？])")
@@ -106,7 +108,9 @@ def prose(text: str, *, strict: bool = True) -> str:
 
 def _is_code(line: str) -> bool:
     """Whether a line without Hangul, stripped at its end, is a statement of a programming language."""
-    if line.endswith((";", "{", "}")) or _CODE_LINE.match(line):
+    if line.endswith((";", "{", "}")):
+        return not _FIVE_WORDS.search(line)
+    if _CODE_LINE.match(line):
         return True
     if line.endswith(":"):
         return bool(_BLOCK_LINE.match(line))
