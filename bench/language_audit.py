@@ -80,10 +80,15 @@ def main() -> None:
     told("audit, development", [case for case in cases if not held_out(case[0])], ours)
     told("audit, held out", [case for case in cases if held_out(case[0])], ours)
     peer = told("peer, all", cases, lambda _, answer: hangul_share(answer) >= PEER_SHARE)
+    verdicts: Counter[tuple[str, bool]] = Counter()
     for label, question, answer in cases:
         found = audit(question, answer)
+        verdicts[found.verdict, label["complies"]] += 1
         if found.complies != label["complies"]:
             print(f"  {key(label)}: labelled {label['complies']}, {found.verdict} ({found.reason})")
+    for verdict, keeps in sorted(verdicts):
+        rule = "keeping to the rule" if keeps else "breaking the rule"
+        print(f"  {verdict:8} labelled as {rule}: {verdicts[verdict, keeps]}")
     print(f"errors: audit {errors}, peer {peer}, ratio {errors / max(peer, 1):.2f}; wanted F1 {WANTED}")
     print(f"{len(cases) / seconds:.0f} answers/s")
 
