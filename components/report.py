@@ -24,6 +24,9 @@ def report(
     tuned_default: dsl.Input[dsl.Dataset] = None,
     tuned_1_shot: dsl.Input[dsl.Dataset] = None,
     tuned_cot_1_shot: dsl.Input[dsl.Dataset] = None,
+    infer_base_statistics: dsl.Input[dsl.Artifact] = None,
+    infer_tuned_statistics: dsl.Input[dsl.Artifact] = None,
+    model_sha256: str = "",
 ) -> None:
     """Write the score tables, the report and the model card.
 
@@ -45,6 +48,9 @@ def report(
         tuned_default: judgements of the tuned student, strategy default.
         tuned_1_shot: judgements of the tuned student, strategy 1-shot.
         tuned_cot_1_shot: judgements of the tuned student, strategy cot-1-shot.
+        infer_base_statistics: statistics of the base student's infer step.
+        infer_tuned_statistics: statistics of the tuned student's infer step.
+        model_sha256: over the files of the trained model.
     """
     from pathlib import Path
 
@@ -53,20 +59,24 @@ def report(
     from gukbap.workers.stages import run_report
 
     judged = [base_default, base_1_shot, base_cot_1_shot, tuned_default, tuned_1_shot, tuned_cot_1_shot]
+    statistics = {
+        "generate": generate_statistics,
+        "dedup": dedup_statistics,
+        "split": split_statistics,
+        "train": train_statistics,
+        "infer-base": infer_base_statistics,
+        "infer-tuned": infer_tuned_statistics,
+    }
     checked = Recipe.model_validate_json(recipe)
     outcome = run_report(
         checked,
         judgements=[Path(part.path) for part in judged if part],
-        statistics={
-            "generate": Path(generate_statistics.path),
-            "dedup": Path(dedup_statistics.path),
-            "split": Path(split_statistics.path),
-            "train": Path(train_statistics.path),
-        },
+        statistics={step: Path(part.path) for step, part in statistics.items() if part},
         rows=Path(train_rows.path),
         html=Path(html.path),
         markdown=Path(markdown.path),
         model_card=Path(model_card.path),
         scores=Path(scores.path),
+        model_sha256=model_sha256 or None,
     )
     hand_over(outcome, checked, metrics, html=html, markdown=markdown, model_card=model_card, scores=scores)

@@ -87,13 +87,14 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
             trained = train(settings=settings["train"], **rows)
         placement.train(trained, gpus=settings["train_gpus"])
 
-        judged = {}
+        told, judged = {}, {}
         # A Python loop, not ParallelFor: its steps bear names in the UI, and ParallelFor fails inside an
         # exit handler on clusters.
         for subject in recipe.infer.subjects:
             model = {"tuned": trained.outputs["model"]} if subject == "tuned" else {}
             answered = infer(settings=settings[f"infer_{subject}"], **model)
             placement.infer(answered, f"infer-{subject}", gpus=settings["infer_gpus"])
+            told[f"infer_{subject}_statistics"] = answered.outputs["statistics"]
             for strategy in recipe.infer.strategies:
                 asked = strategy.replace("-", "_")
                 step = f"{subject}_{asked}"
@@ -109,6 +110,8 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
             split_statistics=parts.outputs["statistics"],
             train_statistics=trained.outputs["statistics"],
             train_rows=parts.outputs["train"],
+            model_sha256=trained.outputs["model_sha256"],
+            **told,
             **judged,
         )
         placement.light(reported, "report")

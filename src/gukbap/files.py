@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -296,11 +296,11 @@ class Journal:
         self.close()
 
 
-def folder_fingerprint(folder: Path) -> str:
-    """A SHA-256 over the names and contents of all files in a folder."""
+def folder_fingerprint(folder: Path, *, without: Collection[str] = ()) -> str:
+    """A SHA-256 over the names and contents of all files in a folder, except those named in `without`."""
     digest: Mapping[str, str] = {
         str(path.relative_to(folder)): sha256_file(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name not in without
     }
     return sha256_text(canonical_json(digest))

@@ -8,7 +8,7 @@ from typing import Any
 from gukbap.recipes import load_recipe
 from gukbap.schemas import SUBJECTS, Strategy, Subject
 from gukbap.stages.report import build_facts, scores_document
-from gukbap.stages.scores import paired_difference, score_table
+from gukbap.stages.report.evaluation import evaluate
 from tests.judgements import judgement
 
 
@@ -32,8 +32,4 @@ def document(
                 absent = subject == "tuned" and question * 2 + turn <= unscored
                 judgements.append(judgement(question, turn, None if absent else score, subject, strategy))
     facts = build_facts(load_recipe(recipe), statistics={})
-    differences = paired_difference(
-        [one for one in judgements if one.subject == "tuned"],
-        [one for one in judgements if one.subject == "base"],
-    )
-    return scores_document(facts, score_table(judgements), differences)
+    return scores_document(facts, evaluate(facts, judgements, []))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from gukbap.cli.options import judged_path, runs_option
 from gukbap.errors import InputError
-from gukbap.files import read_json, read_jsonl, write_text
-from gukbap.schemas import SUBJECTS, Judgement, Row
 
 if TYPE_CHECKING:
     from gukbap.runners.run_folder import RunFolder
-    from gukbap.stages.report import RunFacts
+
+#: What a card is called beside a model; it is no part of the model whose hash it states.
+CARD_NAME = "README.md"
+_STEPS = ("generate", "dedup", "split", "train")
 
 
 @click.command()
@@ -23,18 +25,25 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File instead of stdout."
 )
 @click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="runs",
-    show_default=True,
-    help="Folder of the runs.",
+    "--baseline",
+    "baselines",
+    type=judged_path,
+    multiple=True,
+    help="Judged answers of another model, shown beside the run's. May be given several times.",
 )
-def card(run: str, output: Path | None, runs: Path) -> None:
-    """Write the model card of RUN, a run's id or its folder."""
+@runs_option
+def card(run: str, output: Path | None, baselines: tuple[Path, ...], runs: Path) -> None:
+    """Write the Hugging Face model card of RUN, a finished run's id or its folder.
+
+    Every number is read from the run's files. With `-o RUN/model/README.md` it lies where the hub
+    looks for it.
+    """
+    from gukbap.files import write_text
     from gukbap.runners.run_folder import RunFolder
 
     path = Path(run)
-    text = card_of(RunFolder.open(runs, str(path.resolve()) if (path / "recipe.json").exists() else run))
+    folder = RunFolder.open(runs, str(path.resolve()) if (path / "recipe.json").exists() else run)
+    text = card_of(folder, baselines)
     if output:
         write_text(output, text)
         click.echo(f"written to {output}", err=True)
@@ -42,64 +51,53 @@ def card(run: str, output: Path | None, runs: Path) -> None:
         click.echo(text, nl=False)
 
 
-def card_of(folder: RunFolder) -> str:
-    """The model card, from the files of a finished run.
+def card_of(folder: RunFolder, baselines: Sequence[Path] = ()) -> str:
+    """The model card of a finished run; the report step writes the same one.
+
+    Args:
+        folder: the run's.
+        baselines: judged files of other models, besides those of the run's recipe.
 
     Raises:
         InputError: the run lacks files that the card tells of.
     """
-    from gukbap.stages.report import build_facts, report
+    from gukbap.adapters.progress import open_progress
+    from gukbap.config import BaselineConfig
+    from gukbap.files import folder_fingerprint, read_json
+    from gukbap.stages.report import model_card
+    from gukbap.workers.report import read_report_inputs
 
     recipe = folder.recipe
-    judged = [
-        (subject, strategy, f"judge-{subject}-{strategy}")
-        for subject in SUBJECTS
+    judgements = [
+        folder.place(f"judge-{subject}-{strategy}", "judgements")
+        for subject in recipe.infer.subjects
         for strategy in recipe.infer.strategies
     ]
-    statistics = {step: folder.place(step, "statistics") for step in ("generate", "dedup", "split", "train")}
-    statistics |= {f"infer {subject}": folder.place(f"infer-{subject}", "statistics") for subject in SUBJECTS}
-    statistics |= {
-        f"judge {subject} {strategy}": folder.place(step, "statistics") for subject, strategy, step in judged
-    }
-    judgements = [folder.place(step, "judgements") for _, _, step in judged]
-    rows = folder.place("split", "train")
+    steps = [*_STEPS, *(f"infer-{subject}" for subject in recipe.infer.subjects)]
+    statistics = {step: folder.place(step, "statistics") for step in steps}
+    rows, model = folder.place("split", "train"), folder.place("train", "model")
     scores = folder.place("report", "scores")
-    _check(folder, [*statistics.values(), *judgements, rows, scores])
-    facts = build_facts(
+    _check(folder, [*statistics.values(), *judgements, rows, model, scores])
+    found = read_report_inputs(
         recipe,
-        statistics={step: read_json(path) for step, path in statistics.items()},
-        rows=list(read_jsonl(rows, Row)),
+        judgements=judgements,
+        statistics=statistics,
+        rows=rows,
+        model_sha256=folder_fingerprint(model, without=[CARD_NAME]),
+        baselines=[BaselineConfig(path=str(path)) for path in baselines],
+        progress=open_progress(),
     )
-    records = [record for path in judgements for record in read_jsonl(path, Judgement, allow_empty=True)]
-    # The report step writes the same card; there is one template for both.
-    with tempfile.TemporaryDirectory() as written:
-        report(_as_recorded(_with_licences(facts), read_json(scores)), records, Path(written))
-        return (Path(written) / "model_card.md").read_text(encoding="utf-8")
+    made = read_json(scores)
+    # A later version of the package may hash a recipe otherwise: what made the run is told.
+    recorded = {"recipe_hash": made["recipe"]["hash"], "package_version": made["package_version"]}
+    return model_card(found.facts.model_copy(update=recorded), found.judgements, found.baselines)
 
 
-def _check(folder: RunFolder, needed: list[Path]) -> None:
+def _check(folder: RunFolder, needed: Sequence[Path]) -> None:
     missing = [str(path.relative_to(folder.path)) for path in needed if not path.exists()]
     if missing:
         raise InputError(
             f"run {folder.id} is not finished: it lacks {', '.join(missing)}",
             expected="a run whose steps have all ended",
-            fix=f"finish it: gukbap run --resume {folder.id}",
+            fix=f"finish it: gukbap run --resume {folder.id} --runs {folder.path.parent}",
         )
-
-
-def _with_licences(facts: RunFacts) -> RunFacts:
-    """The facts with the catalogue's licences, where no other is known."""
-    from gukbap.adapters.model_catalogue import load_catalogue
-
-    known: dict[str, Any] = {f"bundled://{name}": entry.license for name, entry in load_catalogue().items()}
-    models = [
-        model.model_copy(update={"licence": model.licence or known.get(model.model)})
-        for model in facts.models
-    ]
-    return facts.model_copy(update={"models": models})
-
-
-def _as_recorded(facts: RunFacts, scores: dict[str, Any]) -> RunFacts:
-    """The facts with the hash and version that made the run: a later version may hash a recipe otherwise."""
-    recorded = {"recipe_hash": scores["recipe"]["hash"], "package_version": scores["package_version"]}
-    return facts.model_copy(update=recorded)

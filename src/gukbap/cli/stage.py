@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gukbap.cli.options import overrides_option
+from gukbap.cli.options import judged_path, overrides_option
 from gukbap.config import Recipe
 from gukbap.errors import InputError
 from gukbap.handover import WORK_DIR
@@ -196,11 +196,26 @@ def judge(
 
 @stage.command()
 @click.argument("judgements", type=_file, nargs=-1, required=True)
+@click.option(
+    "--baseline",
+    "baselines",
+    type=judged_path,
+    multiple=True,
+    help="Judged answers of another model, shown beside: LogicKor's evaluated file, or judgements. "
+    "May be given several times.",
+)
 @recipe_option
 @overrides_option
 @output_option
-def report(judgements: tuple[Path, ...], recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+def report(
+    judgements: tuple[Path, ...],
+    baselines: tuple[Path, ...],
+    recipe: str,
+    overrides: tuple[str, ...],
+    output: Path,
+) -> None:
     """Report on JUDGEMENTS: report.html, report.md, model_card.md, scores.json."""
+    from gukbap.config import BaselineConfig
     from gukbap.workers.stages import run_report
 
     outcome = run_report(
@@ -212,5 +227,6 @@ def report(judgements: tuple[Path, ...], recipe: str, overrides: tuple[str, ...]
         markdown=output / "report.md",
         model_card=output / "model_card.md",
         scores=output / "scores.json",
+        baselines=[BaselineConfig(path=str(path)) for path in baselines],
     )
     _tell(output, outcome)

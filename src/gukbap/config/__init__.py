@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from gukbap.config.base import Section, settings_text
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
-from gukbap.config.evaluation import LOGICKOR_STOP, EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
+from gukbap.config.evaluation import (
+    LOGICKOR_STOP,
+    PUBLISHED,
+    BaselineConfig,
+    EvaluateConfig,
+    InferConfig,
+    JudgeConfig,
+    PromoteConfig,
+    ReportConfig,
+)
 from gukbap.config.platform import (
     IMAGE_GROUP,
     IMAGE_USER,
@@ -36,6 +45,8 @@ __all__ = [
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
     "NAME_PREFIX",
+    "PUBLISHED",
+    "BaselineConfig",
     "ClusterConfig",
     "DedupConfig",
     "DedupSettings",
@@ -50,6 +61,7 @@ __all__ = [
     "PromoteConfig",
     "PromoteSettings",
     "Recipe",
+    "ReportConfig",
     "RetryConfig",
     "ScheduleConfig",
     "Section",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gukbap.config.base import Section
 from gukbap.config.data import Endpoint
-from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
+from gukbap.schemas import CATEGORIES, STRATEGIES, SUBJECTS, Strategy, Subject
 
 #: LogicKor's generator stops at these strings in every model's answer (method facts, "LogicKor generation").
 LOGICKOR_STOP = (
@@ -146,3 +146,52 @@ class PromoteConfig(Section):
         "default",
         description="the strategy whose scores decide; the first of infer.strategies where it is not asked",
     )
+
+
+#: What a published score may be of: the columns of LogicKor's table.
+PUBLISHED = (*(category.partition("(")[0] for category in CATEGORIES), "single", "multi", "overall")
+
+
+def _overall_alone(value: Any) -> Any:
+    return {"overall": value} if isinstance(value, int | float) else value
+
+
+class BaselineConfig(Section):
+    """A model whose judged answers are shown beside this run's."""
+
+    path: str = Field(
+        min_length=1,
+        description="LogicKor's evaluated file, judgements of `gukbap judge`, a folder of either, or "
+        "s3://bucket/key of such a file",
+    )
+    name: str | None = Field(
+        None, min_length=1, description="null: the folders above the file, as LogicKor keeps them"
+    )
+    strategy: str | None = Field(None, min_length=1, description="null: the file's own")
+    published: Annotated[dict[str, Annotated[float, Field(ge=0, le=10)]], BeforeValidator(_overall_alone)] = (
+        Field(
+            default_factory=dict,
+            description="scores published for it: {overall: 9.42, 수학: 9.21}, or the overall score; the "
+            "report says where they are not those of the file",
+        )
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_subject(cls, name: str | None) -> str | None:
+        if name in SUBJECTS:
+            raise ValueError(f"{name!r} is what this run's own rows are called; choose another name")
+        return name
+
+    @field_validator("published")
+    @classmethod
+    def _columns(cls, published: dict[str, float]) -> dict[str, float]:
+        if unknown := [column for column in published if column not in PUBLISHED]:
+            raise ValueError(f"no column {', '.join(unknown)}; allowed are {', '.join(PUBLISHED)}")
+        return published
+
+
+class ReportConfig(Section):
+    """What the report shows beside the run's own scores."""
+
+    baselines: list[BaselineConfig] = Field(default_factory=list)

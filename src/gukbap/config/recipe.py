@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
-from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
+from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.settings import (
@@ -46,6 +46,7 @@ class Recipe(Section):
     infer: InferConfig = InferConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     judge: JudgeConfig
+    report: ReportConfig = ReportConfig()
     tracking: TrackingConfig = TrackingConfig()
     store: StoreConfig = StoreConfig()
     promote: PromoteConfig = PromoteConfig()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gukbap.config import (
+    BaselineConfig,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -30,7 +31,7 @@ from gukbap.files import (
     write_jsonl,
     write_text,
 )
-from gukbap.schemas import Answer, Judgement, Record, Row, Strategy
+from gukbap.schemas import Answer, Record, Row, Strategy
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 
@@ -197,29 +198,30 @@ def run_report(
     markdown: Path,
     model_card: Path,
     scores: Path,
+    model_sha256: str | None = None,
+    baselines: Sequence[BaselineConfig] = (),
 ) -> Outcome:
-    """Write the tables, plots and model card of a run."""
-    from gukbap.adapters.model_catalogue import load_catalogue
-    from gukbap.stages.report import build_facts, report
+    """Write the tables, plots and model card of a run; `baselines` are shown besides the recipe's."""
+    from gukbap.stages.report import report
+    from gukbap.workers.report import read_report_inputs
 
-    licences = {f"bundled://{name}": entry.license for name, entry in load_catalogue().items()}
     targets = {"report.html": html, "report.md": markdown, "model_card.md": model_card, "scores.json": scores}
     with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
-        # A strategy that the run form leaves out has an empty file.
-        records = [record for path in judgements for record in read_jsonl(path, Judgement, allow_empty=True)]
-        known = {stage: read_json(path) for stage, path in statistics.items()}
-        facts = build_facts(
+        found = read_report_inputs(
             recipe,
-            statistics=known,
-            rows=read_jsonl(rows, Row) if rows else [],
-            licences=licences,
+            judgements=judgements,
+            statistics=statistics,
+            rows=rows,
+            model_sha256=model_sha256,
+            baselines=baselines,
+            progress=context.progress(),
         )
-        report(facts, records, Path(folder))
+        report(found.facts, found.judgements, Path(folder), found.baselines)
         for name, target in targets.items():
             write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
         outcome = Outcome(read_json(scores))
         log(outcome)
-        _track_results(recipe, known, outcome.statistics, rows, Path(folder))
+        _track_results(recipe, found.statistics, outcome.statistics, rows, Path(folder))
     return outcome
 
 
@@ -235,7 +237,9 @@ def _track_results(
     from gukbap.stages.comparable import comparable_metrics
 
     parent = parent_from_environment(experiment=recipe.tracking.experiment)
-    parent.metrics(comparable_metrics(scores, statistics))
+    # What judging took stands in the judgements themselves, whichever steps made them.
+    known = {**statistics, "judge all": scores["judging"]}
+    parent.metrics(comparable_metrics(scores, known))
     if rows:
         parent.tags({"gukbap.dataset_sha256": sha256_file(rows)})
     for file in sorted(path for path in folder.iterdir() if path.is_file()):

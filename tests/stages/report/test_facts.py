@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gukbap.stages.report import build_facts
+from gukbap.stages.report import Licence, ModelSource, build_facts
 from gukbap.stages.report.facts import draw_samples
 from gukbap.stages.report.funnel import funnel, operation_counts
 from gukbap.stages.report.history import loss_series
@@ -33,7 +33,8 @@ def test_steps_of_infer_and_judge_are_found_under_both_names() -> None:
 
 def test_licences_are_put_beside_their_models() -> None:
     recipe = samples.recipe()
-    facts = build_facts(recipe, statistics={}, licences={recipe.student.model: "Apache-2.0"})
+    known = {recipe.student.model: ModelSource(licence=Licence(name="Apache-2.0"))}
+    facts = build_facts(recipe, statistics={}, sources=known)
     assert {fact.role: fact.licence for fact in facts.models} == {
         "teacher": None,
         "student": "Apache-2.0",

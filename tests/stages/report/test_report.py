@@ -83,7 +83,7 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
 def test_the_page_stands_alone_and_is_well_formed(tmp_path: Path) -> None:
     page = _Page(_written(_facts(), samples.judgements(), tmp_path)["report.html"])
     names = [tag for tag, _ in page.tags]
-    assert names.count("svg") == 5
+    assert names.count("svg") == 7
     assert not {"script", "link", "img", "iframe"} & set(names)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -96,8 +96,12 @@ def test_the_page_stands_alone_and_is_well_formed(tmp_path: Path) -> None:
 def test_every_plot_has_a_description_with_its_numbers(tmp_path: Path) -> None:
     page = _Page(_written(_facts(), samples.judgements(), tmp_path)["report.html"])
     described = [str(found["aria-label"]) for _, found in page.tags if found.get("role") == "img"]
-    assert len(described) == 5
+    assert len(described) == 7
     assert sum("추론" in text and "overall" in text for text in described) == 3
+    (radar,) = [text for text in described if text.startswith("Categories, strategy default")]
+    assert radar.count("글쓰기") == 2
+    (forest,) = [text for text in described if text.startswith("Overall with its 95% interval")]
+    assert forest.count("tuned") == forest.count("base") == 3
     assert any("48 kept, 14 dropped" in text for text in described)
     assert any("2.900 at step 0" in text for text in described)
 
@@ -111,11 +115,12 @@ def test_every_stage_and_step_is_told(tmp_path: Path) -> None:
 
 def test_plots_follow_the_page_and_keep_korean_as_text(tmp_path: Path) -> None:
     text = _written(_facts(), samples.judgements(), tmp_path)["report.html"]
-    plot = text[text.index("<svg") : text.index("</svg>")]
+    start = text.index("<svg", text.index("Categories, strategy"))
+    plot = text[start : text.index("</svg>", start)]
     assert ">글쓰기</text>" in plot
     assert "var(--tuned)" in plot
     assert "var(--ink)" in plot
-    assert not re.search(r"#0[1-5]0[1-5]0[1-5]", plot)
+    assert not re.search(r"#(0[1-8])\1\1", text)
     assert "<dc:date>" not in text
 
 
@@ -152,7 +157,8 @@ def test_banners_stand_above_every_number(name: str, expected: list[str], tmp_pa
         found = [text for text in (SCRIPTED_BANNER, TEACHER_BANNER) if text in texts[file]]
         assert found == expected
         for text in found:
-            assert texts[file].index(text) < texts[file].index("추론")
+            told = texts[file].partition("\n---\n")[2] if file == "model_card.md" else texts[file]
+            assert told.index(text) < told.index("추론")
     flags = json.loads(texts["scores.json"])
     assert flags["scripted"] is (SCRIPTED_BANNER in expected)
     assert flags["judge_is_teacher"] is (TEACHER_BANNER in expected)
@@ -190,7 +196,7 @@ def test_nothing_scored_is_a_dash_and_not_a_zero(tmp_path: Path) -> None:
         "multi": None,
         "coverage": 0.0,
     }
-    (line,) = [line for line in texts["report.md"].split("\n") if line.startswith("| tuned | 1-shot")]
+    line, _ = [line for line in texts["report.md"].split("\n") if line.startswith("| tuned | 1-shot")]
     assert line.split(" | ")[2:12] == ["–"] * 10
     assert "nothing can be compared" in texts["report.html"]
     assert "no score in the reply: 144" in texts["report.html"]
@@ -245,7 +251,7 @@ def test_the_model_card_begins_with_metadata(tmp_path: Path) -> None:
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["base_model"] == "mistralai/Mistral-7B-Instruct-v0.2"
     assert "loss (validation, answers): 2.9000 at step 0, 1.7000 at step 40" in body
-    assert body.index("## Published, not measured here") < body.index("gpu: 4 × A100")
+    assert body.index("## Published, not measured here") < body.index("- gpu: 4 × A100")
 
 
 def test_importing_the_report_does_not_import_matplotlib() -> None:

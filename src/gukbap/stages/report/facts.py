@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gukbap import __version__
-from gukbap.config import Recipe
+from gukbap.benchmarks import PackIdentity
+from gukbap.config import Recipe, deviations, pipeline_name
 from gukbap.schemas import OperationName, Row
 
 #: sample rows of each operation
@@ -23,12 +25,42 @@ class _Facts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Licence(_Facts):
+    """Under what a model may be used."""
+
+    name: str
+    url: str | None = None
+    #: what its terms ask to be told
+    notice: str | None = None
+
+
+class ModelSource(_Facts):
+    """What is known of a model reference besides its name."""
+
+    licence: Licence | None = None
+    #: org/name on the Hugging Face hub
+    hub: str | None = None
+    #: of the file behind the reference
+    sha256: str | None = None
+
+
 class ModelFact(_Facts):
     """A model that took part, and its licence where it is known."""
 
     role: str
     model: str
     licence: str | None = None
+    source: ModelSource = ModelSource()
+    #: the server that was asked, without user and password; None: a file on the machine of the run
+    server: str | None = None
+
+
+class Questions(_Facts):
+    """What was asked in the evaluation."""
+
+    identity: PackIdentity
+    #: the pack brings LogicKor's own judge templates, and they were used
+    logickor: bool
 
 
 class Sample(_Facts):
@@ -49,6 +81,8 @@ class RunFacts(_Facts):
     """Everything but the judgements. Any statistics may be missing: the report then leaves them out."""
 
     name: str
+    #: what the trained model is called
+    model_name: str
     description: str = ""
     recipe: dict[str, Any]
     recipe_hash: str
@@ -58,6 +92,15 @@ class RunFacts(_Facts):
     scripted: bool
     judge_is_teacher: bool
     models: list[ModelFact] = Field(default_factory=list)
+    #: where the answers were generated otherwise than LogicKor does it, a sentence each
+    deviations: list[str] = Field(default_factory=list)
+    #: None where it is not known
+    questions: Questions | None = None
+    #: of the file of training rows, and over the files of the trained model
+    dataset_sha256: str | None = None
+    model_sha256: str | None = None
+    #: the strategy whose scores decide, and from which examples are taken
+    deciding_strategy: str = "default"
     generate: Statistics | None = None
     dedup: Statistics | None = None
     split: Statistics | None = None
@@ -66,6 +109,12 @@ class RunFacts(_Facts):
     infer: dict[str, Statistics] = Field(default_factory=dict)
     judge: dict[str, Statistics] = Field(default_factory=dict)
     samples: list[Sample] = Field(default_factory=list)
+    #: operation ("seed" for none) → training rows
+    rows_by_operation: dict[str, int] = Field(default_factory=dict)
+
+    def model(self, role: str) -> ModelFact:
+        """The model of a role: teacher, student or judge."""
+        return next(model for model in self.models if model.role == role)
 
 
 def build_facts(
@@ -73,25 +122,26 @@ def build_facts(
     *,
     statistics: Mapping[str, Statistics],
     rows: Sequence[Row] = (),
-    licences: Mapping[str, str] | None = None,
+    sources: Mapping[str, ModelSource] | None = None,
+    questions: Questions | None = None,
+    dataset_sha256: str | None = None,
+    model_sha256: str | None = None,
 ) -> RunFacts:
     """Collect the facts of a run.
 
     Args:
         recipe: the resolved recipe.
-        statistics: step → statistics; steps are generate, dedup, split, train, and
-            "infer SUBJECT STRATEGY" and "judge SUBJECT STRATEGY". Others are ignored.
+        statistics: step → statistics; steps are generate, dedup, split, train, "infer SUBJECT" and
+            "judge SUBJECT STRATEGY". Others are ignored.
         rows: training rows, from which samples are taken.
-        licences: model reference → licence, as far as known.
+        sources: model reference → what is known of it.
+        questions: what was asked.
+        dataset_sha256: of the file of `rows`.
+        model_sha256: over the files of the trained model.
     """
-    known = licences or {}
-    models = {
-        "teacher": recipe.teacher.model,
-        "student": recipe.student.model,
-        "judge": recipe.judge.endpoint.model,
-    }
     return RunFacts(
         name=recipe.name,
+        model_name=pipeline_name(recipe.name),
         description=recipe.description,
         recipe=_without_user_info(recipe.model_dump(mode="json")),
         recipe_hash=recipe.hash,
@@ -99,9 +149,12 @@ def build_facts(
         seed=recipe.seed,
         scripted=recipe.scripted,
         judge_is_teacher=recipe.judge_is_teacher,
-        models=[
-            ModelFact(role=role, model=model, licence=known.get(model)) for role, model in models.items()
-        ],
+        models=_models(recipe, sources or {}),
+        deviations=deviations(recipe),
+        questions=questions,
+        dataset_sha256=dataset_sha256,
+        model_sha256=model_sha256,
+        deciding_strategy=recipe.deciding_strategy,
         generate=statistics.get("generate"),
         dedup=statistics.get("dedup"),
         split=statistics.get("split"),
@@ -109,7 +162,36 @@ def build_facts(
         infer=_steps("infer", statistics),
         judge=_steps("judge", statistics),
         samples=draw_samples(rows),
+        rows_by_operation=_by_operation(rows),
     )
+
+
+def _models(recipe: Recipe, sources: Mapping[str, ModelSource]) -> list[ModelFact]:
+    models = []
+    for role, model, server in (
+        ("teacher", recipe.teacher.model, recipe.teacher.base_url),
+        ("student", recipe.student.model, None),
+        ("judge", recipe.judge.endpoint.model, recipe.judge.endpoint.base_url),
+    ):
+        source = sources.get(model, ModelSource())
+        if source.hub is None and model.startswith("hf://"):
+            source = source.model_copy(update={"hub": model.removeprefix("hf://").partition("@")[0]})
+        models.append(
+            ModelFact(
+                role=role,
+                model=model,
+                # What a recipe says of a licence was read by its author, not by this run.
+                licence=source.licence.name if source.licence else recipe.card_facts.get(f"{role}_licence"),
+                source=source,
+                server=_without_user_info(server),
+            )
+        )
+    return models
+
+
+def _by_operation(rows: Sequence[Row]) -> dict[str, int]:
+    counts = Counter(row.lineage.operation or "seed" for row in rows)
+    return {name: counts[name] for name in ("seed", *get_args(OperationName)) if counts[name]}
 
 
 def draw_samples(rows: Sequence[Row], per_operation: int = SAMPLES_PER_OPERATION) -> list[Sample]:

@@ -1,39 +1,31 @@
-"""The report's files: a page, Markdown, a thin model card and machine-readable scores."""
+"""The report's files: a page, Markdown, the model card and machine-readable scores."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gukbap.files import write_json, write_text
 from gukbap.schemas import Judgement
+from gukbap.stages.report.baselines import Baseline
+from gukbap.stages.report.card import front_matter, prompt_values, training_values
+from gukbap.stages.report.evaluation import Evaluation, answer_values, evaluate, judge_totals, score_values
 from gukbap.stages.report.facts import RunFacts
 from gukbap.stages.report.funnel import funnel, operation_counts
 from gukbap.stages.report.history import Series, loss_series
-from gukbap.stages.report.tables import (
-    category_label,
-    difference_sentence,
-    interval_text,
-    percent,
-    points,
-    score_rows,
-    signed,
-)
-from gukbap.stages.scores import Comparison, ScoreTable, paired_difference, score_table
+from gukbap.stages.report.markup import rendered
 
 SCRIPTED_BANNER = "This run used a scripted teacher and judge. No number here is a result."
 TEACHER_BANNER = "The judge is also the teacher: scores compare only with each other."
-#: characters of a sample text that are shown
-_SHOWN_CHARS = 1500
 
 
-def report(facts: RunFacts, judgements: Sequence[Judgement], output: Path) -> None:
+def report(
+    facts: RunFacts, judgements: Sequence[Judgement], output: Path, baselines: Sequence[Baseline] = ()
+) -> None:
     """Write `report.html`, `report.md`, `model_card.md` and `scores.json` into a folder.
 
     Equal input gives equal bytes: no times, no paths, no machine. No judgement at all is allowed;
@@ -42,23 +34,28 @@ def report(facts: RunFacts, judgements: Sequence[Judgement], output: Path) -> No
     Raises:
         InputError: a turn is judged twice, or one row would mix two judges.
     """
-    table = score_table(judgements, seed=facts.seed)
-    differences = paired_difference(
-        [judgement for judgement in judgements if judgement.subject == "tuned"],
-        [judgement for judgement in judgements if judgement.subject == "base"],
-        seed=facts.seed,
-    )
-    values = _values(facts, judgements, table, differences)
-    values["plots"] = _plots(facts, table, values["losses"])
-    for name in ("report.html", "report.md", "model_card.md"):
-        write_text(output / name, _environment(name).get_template(f"{name}.j2").render(values))
-    write_json(output / "scores.json", scores_document(facts, table, differences))
+    evaluation = evaluate(facts, judgements, baselines)
+    values = {**_values(facts, evaluation), **answer_values(facts, evaluation)}
+    values["plots"] = _plots(facts, evaluation, values["losses"])
+    for name in ("report.html", "report.md"):
+        write_text(output / name, rendered(name, values))
+    write_text(output / "model_card.md", _card(facts, evaluation))
+    write_json(output / "scores.json", scores_document(facts, evaluation))
 
 
-def scores_document(facts: RunFacts, table: ScoreTable, differences: Sequence[Comparison]) -> dict[str, Any]:
+def model_card(facts: RunFacts, judgements: Sequence[Judgement], baselines: Sequence[Baseline] = ()) -> str:
+    """The model card as the Hugging Face hub reads it: YAML metadata, then Markdown.
+
+    Raises:
+        InputError: as `report`.
+    """
+    return _card(facts, evaluate(facts, judgements, baselines))
+
+
+def scores_document(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
     """The content of `scores.json`; under `scores` and `difference` stand the flat numbers for a tracker."""
     scores: dict[str, Any] = {}
-    for row in table.rows:
+    for row in evaluation.table.rows:
         scores.setdefault(row.subject, {})[row.strategy] = {
             "overall": row.overall,
             "single": row.single,
@@ -71,41 +68,14 @@ def scores_document(facts: RunFacts, table: ScoreTable, differences: Sequence[Co
         "scripted": facts.scripted,
         "judge_is_teacher": facts.judge_is_teacher,
         "scores": scores,
-        "difference": {one.strategy: one.difference for one in differences},
-        "table": table.model_dump(mode="json"),
+        "difference": {one.strategy: one.difference for one in evaluation.differences},
+        "judging": judge_totals(evaluation.judgements),
+        "table": evaluation.table.model_dump(mode="json"),
         "differences": [
-            {**one.model_dump(mode="json"), "significant": one.significant} for one in differences
+            {**one.model_dump(mode="json"), "significant": one.significant} for one in evaluation.differences
         ],
-    }
-
-
-def _values(
-    facts: RunFacts,
-    judgements: Sequence[Judgement],
-    table: ScoreTable,
-    differences: Sequence[Comparison],
-) -> dict[str, Any]:
-    reasons: dict[str, int] = {}
-    for judgement in judgements:
-        if judgement.unscored_reason:
-            reasons[judgement.unscored_reason] = reasons.get(judgement.unscored_reason, 0) + 1
-    return {
-        "facts": facts,
-        "banners": banners(facts),
-        "table": table,
-        "score_rows": score_rows(table),
-        "differences": [difference_sentence(one) for one in differences],
-        "questions": max((row.questions for row in table.rows), default=0),
-        "unscored": dict(sorted(reasons.items())),
-        "judges": sorted({row.judge for row in table.rows}),
-        "funnel": funnel(facts),
-        "operations": operation_counts(facts),
-        "losses": loss_series(facts.train),
-        "split": _counts(facts.split),
-        "train": _counts(facts.train),
-        "steps": _step_counts(facts),
-        "recipe_yaml": yaml.safe_dump(facts.recipe, allow_unicode=True, sort_keys=False),
-        "front_matter": yaml.safe_dump(_front_matter(facts), allow_unicode=True, sort_keys=False),
+        "baselines": evaluation.others.model_dump(mode="json"),
+        "against_baselines": [one.model_dump(mode="json") for one in evaluation.against_others],
     }
 
 
@@ -118,18 +88,50 @@ def banners(facts: RunFacts) -> list[str]:
     ]
 
 
-def _plots(facts: RunFacts, table: ScoreTable, losses: Sequence[Series]) -> dict[str, Any] | None:
+def _card(facts: RunFacts, evaluation: Evaluation) -> str:
+    front = yaml.safe_dump(front_matter(facts, evaluation.table), allow_unicode=True, sort_keys=False)
+    values = {**_values(facts, evaluation), **prompt_values(facts), **training_values(facts)}
+    return rendered("model_card.md", {**values, "front_matter": front})
+
+
+def _values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
+    """What more than one of the files says."""
+    return {
+        "facts": facts,
+        "banners": banners(facts),
+        **score_values(facts, evaluation),
+        "funnel": funnel(facts),
+        "operations": operation_counts(facts),
+        "losses": loss_series(facts.train),
+        "split": _counts(facts.split),
+        "train": _counts(facts.train),
+        "steps": _step_counts(facts),
+        "judging": [
+            (key.replace("_", " "), f"{value:.4g}" if key == "cost" else f"{value:.0f}")
+            for key, value in judge_totals(evaluation.judgements).items()
+        ],
+        "recipe_yaml": yaml.safe_dump(facts.recipe, allow_unicode=True, sort_keys=False).rstrip(),
+    }
+
+
+def _plots(facts: RunFacts, evaluation: Evaluation, losses: Sequence[Series]) -> dict[str, Any] | None:
     """SVG elements by name; None where matplotlib is not installed, which the page then says."""
     try:
-        from gukbap.stages.report import plots
+        from gukbap.stages.report import plots, score_plots
 
+        rows = [*evaluation.table.rows, *evaluation.others.rows]
+        scored = [row for row in rows if row.overall is not None]
+        around = score_plots.radar_rows(rows, facts.deciding_strategy)
         return {
             # Our own drawing of escaped labels: the one text that is not escaped again.
             "loss": Markup(plots.loss_svg(losses)) if losses else None,  # noqa: S704
             "funnel": Markup(plots.funnel_svg(steps)) if (steps := funnel(facts)) else None,  # noqa: S704
+            "radar": Markup(score_plots.radar_svg(around)) if around else None,  # noqa: S704
+            "radar_rows": around,
+            "forest": Markup(score_plots.forest_svg(scored)) if scored else None,  # noqa: S704
             "scores": {
-                strategy: Markup(plots.scores_svg(table, strategy))  # noqa: S704
-                for strategy in plots.judged_strategies(table)
+                strategy: Markup(score_plots.scores_svg(evaluation.table, strategy))  # noqa: S704
+                for strategy in score_plots.judged_strategies(evaluation.table)
             },
         }
     except ModuleNotFoundError as error:
@@ -150,56 +152,12 @@ def _counts(values: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _step_counts(facts: RunFacts) -> list[tuple[str, str]]:
-    """The single numbers of every infer and judge step, each step on one line."""
+    """The single numbers of every infer and judge step, with those of its time, each step on one line."""
     return [
-        (f"{stage} {step}", ", ".join(f"{key} {value}" for key, value in _counts(values)))
+        (
+            f"{stage} {step}",
+            ", ".join(f"{key} {value}" for key, value in _counts({**values, **values.get("timing", {})})),
+        )
         for stage, found in (("infer", facts.infer), ("judge", facts.judge))
         for step, values in sorted(found.items())
     ]
-
-
-def _front_matter(facts: RunFacts) -> dict[str, Any]:
-    """What Hugging Face reads of a model card, as far as the run knows it."""
-    front: dict[str, Any] = {"language": ["ko"], "tags": ["gukbap"]}
-    student = str(facts.recipe.get("student", {}).get("model", ""))
-    if student.startswith("hf://"):
-        front["base_model"] = student.removeprefix("hf://").split("@")[0]
-    return front
-
-
-def _environment(name: str) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gukbap.stages.report"),
-        autoescape=name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        points=points,
-        signed=signed,
-        percent=percent,
-        interval=interval_text,
-        label=category_label,
-        shown=_shown,
-        fenced=_fenced,
-        cell=_cell,
-    )
-    return environment
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]} […]"
-
-
-def _fenced(text: str) -> str:
-    """A Markdown code block that its content cannot leave."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def _cell(text: str) -> str:
-    """Text for one cell of a Markdown table."""
-    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", " ".join(str(text).split()))

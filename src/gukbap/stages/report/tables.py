@@ -10,11 +10,7 @@ from gukbap.schemas import CATEGORIES
 from gukbap.stages.scores import Comparison, Interval, ScoreRow, ScoreTable
 
 MISSING = "–"
-_VERDICTS = {
-    "better": "tuned is better",
-    "worse": "tuned is worse",
-    "cannot tell": "chance could explain that, so this run cannot tell which is better",
-}
+_CANNOT_TELL = "chance could explain that, so this run cannot tell which is better"
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,22 @@ def score_rows(table: ScoreTable) -> TextTable:
     return TextTable(header, [_score_row(row) for row in table.rows])
 
 
+def marked(table: TextTable, baselines: ScoreTable) -> TextTable:
+    """The rows of a table of baselines with their judge beside each name."""
+    judges = [row.judge for row in baselines.rows]
+    return TextTable(
+        table.header,
+        [[f"{row[0]} ({imported(judge)})", *row[1:]] for row, judge in zip(table.rows, judges, strict=True)],
+    )
+
+
+def imported(judge: str) -> str:
+    """What is said beside a row whose judgements come from elsewhere."""
+    return f"imported; judge {judge}"
+
+
 def _score_row(row: ScoreRow) -> list[str]:
+    whole = row.questions == row.asked
     return [
         row.subject,
         row.strategy,
@@ -73,25 +84,65 @@ def _score_row(row: ScoreRow) -> list[str]:
         points(row.multi),
         points(row.overall),
         interval_text(row.interval),
-        str(row.questions),
+        str(row.questions) if whole else f"{row.questions} of {row.asked}",
         f"{row.scored}/{row.judgements}",
         percent(row.stopped_share),
         percent(row.language_compliance),
     ]
 
 
-def difference_sentence(difference: Comparison) -> str:
-    """What a paired difference says, in words."""
+def interval_rows(table: ScoreTable) -> TextTable:
+    """The 95 % interval of every cell of the score table."""
+    columns = [*CATEGORIES, "single", "multi"]
+    return TextTable(
+        ["subject", "strategy", *map(category_label, columns), "overall"],
+        [
+            [
+                row.subject,
+                row.strategy,
+                *(interval_text(row.intervals.get(column)) for column in columns),
+                interval_text(row.interval),
+            ]
+            for row in table.rows
+        ],
+    )
+
+
+def spread_sentences(table: ScoreTable) -> list[str]:
+    """Where the uncertainty of each overall score comes from, as far as turns were judged several times."""
+    return [
+        f"{row.subject} {row.strategy}: the standard error of overall is {row.spread.questions:.2f} from the "
+        f"choice of questions and {row.spread.judge:.2f} from the judge's wavering."
+        for row in table.rows
+        if row.spread is not None and row.spread.judge is not None
+    ]
+
+
+def difference_sentence(difference: Comparison, a: str = "tuned", b: str = "base") -> str:
+    """What a paired difference of A and B says, in words."""
     if difference.difference is None:
-        return f"{difference.strategy}: no question is scored for both, so nothing can be compared."
+        return f"{difference.strategy}: no question is scored for both {a} and {b}: nothing can be compared."
     what = (
-        f"{difference.strategy}: tuned minus base is {signed(difference.difference)} "
+        f"{difference.strategy}: {a} minus {b} is {signed(difference.difference)} "
         f"{interval_text(difference.interval, sign=True)} over {difference.questions} questions"
     )
     if difference.interval is None:
         return f"{what}; too few for an interval."
     shown = f"{what}, permutation p = {difference.permutation_p:.3f}"
-    return f"{shown}: {_VERDICTS[difference.verdict]}."
+    told = _CANNOT_TELL if difference.verdict == "cannot tell" else f"{a} is {difference.verdict}"
+    return f"{shown}: {told}."
+
+
+def category_sentence(difference: Comparison) -> str | None:
+    """The paired difference in each category, with verdicts that allow for looking at all of them."""
+    told = [
+        f"{category_label(category)} {signed(one.difference)} ({one.verdict})"
+        for category, one in difference.categories.items()
+        if one.difference is not None
+    ]
+    if not told:
+        return None
+    return f"{difference.strategy}, by category and corrected for {len(told)} looks: {', '.join(told)}."
 
 
 def text_table(table: ScoreTable) -> str:

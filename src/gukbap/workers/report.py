@@ -1,0 +1,111 @@
+"""What the report and the model card are made of, read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gukbap.config import BaselineConfig, Recipe
+from gukbap.errors import GukbapError
+from gukbap.files import read_json, read_jsonl, read_text, sha256_file
+from gukbap.ports import Progress
+from gukbap.schemas import Judgement, Row
+from gukbap.stages.report import (
+    Baseline,
+    Licence,
+    ModelSource,
+    Questions,
+    RunFacts,
+    build_facts,
+    read_baseline,
+)
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that is told of a run."""
+
+    facts: RunFacts
+    judgements: list[Judgement]
+    baselines: list[Baseline]
+    #: step → statistics, as far as files of them were given
+    statistics: Mapping[str, Any]
+
+
+def read_report_inputs(
+    recipe: Recipe,
+    *,
+    judgements: Sequence[Path],
+    statistics: Mapping[str, Path],
+    rows: Path | None,
+    model_sha256: str | None,
+    baselines: Sequence[BaselineConfig],
+    progress: Progress,
+) -> ReportInputs:
+    """Read a run's files and its baselines'.
+
+    Args:
+        recipe: as it was run.
+        judgements: files of Judgement; a strategy that the run form leaves out has an empty one.
+        statistics: step → its statistics file; an empty one, of a step that is left out, is not read.
+        rows: the training rows.
+        model_sha256: over the files of the trained model.
+        baselines: besides the recipe's.
+        progress: where to say what cannot be had.
+
+    Raises:
+        InputError: a file is missing or malformed.
+    """
+    known = {step: read_json(path) for step, path in statistics.items() if read_text(path).strip()}
+    facts = build_facts(
+        recipe,
+        statistics=known,
+        rows=read_jsonl(rows, Row) if rows else [],
+        sources=_sources(),
+        questions=_questions(recipe, progress),
+        dataset_sha256=sha256_file(rows) if rows else None,
+        model_sha256=model_sha256,
+    )
+    return ReportInputs(
+        facts=facts,
+        judgements=[one for path in judgements for one in read_jsonl(path, Judgement, allow_empty=True)],
+        baselines=[
+            read_baseline(one, _local(one.path, progress)) for one in (*recipe.report.baselines, *baselines)
+        ],
+        statistics=known,
+    )
+
+
+def _sources() -> dict[str, ModelSource]:
+    """What the catalogue knows of the models that it names."""
+    from gukbap.adapters.model_catalogue import load_catalogue
+
+    return {
+        f"bundled://{name}": ModelSource(
+            licence=Licence(name=entry.license, url=entry.license_url, notice=entry.notice),
+            hub=next((source.hub.repo for source in entry.sources if source.hub), None),
+            sha256=entry.sha256,
+        )
+        for name, entry in load_catalogue().items()
+    }
+
+
+def _questions(recipe: Recipe, progress: Progress) -> Questions | None:
+    """What was asked; None, which the report then says, where the pack can no longer be had."""
+    from gukbap.benchmarks import open_pack
+    from gukbap.workers.packs import local_pack
+
+    try:
+        pack = open_pack(local_pack(recipe.evaluate.pack, progress))
+    except GukbapError as error:
+        progress.say(f"the report cannot tell which questions were asked: {error.problem}")
+        return None
+    return Questions(identity=pack.identity, logickor=pack.judge is not None)
+
+
+def _local(path: str, progress: Progress) -> Path:
+    from gukbap.workers.packs import local_pack
+
+    return Path(local_pack(path, progress).removeprefix("file://")).expanduser()
