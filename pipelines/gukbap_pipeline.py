@@ -21,7 +21,7 @@ from components.report import report
 from components.split import split
 from components.train import train
 from components.train_job import train_job
-from gukbap.config import Recipe, pipeline_name, settings_text
+from gukbap.config import Recipe, RetryConfig, pipeline_name, settings_text
 from pipelines.form import Form
 from pipelines.placement import Placement
 
@@ -44,7 +44,7 @@ COMPONENTS = {
 }
 
 
-def build_pipeline(recipe: Recipe, *, on_cluster: bool = True) -> Any:
+def build_pipeline(recipe: Recipe, *, on_cluster: bool = True, retry: RetryConfig | None = None) -> Any:
     """The KFP pipeline of a recipe (a kfp GraphComponent, ready to compile or to call).
 
     Args:
@@ -52,12 +52,15 @@ def build_pipeline(recipe: Recipe, *, on_cluster: bool = True) -> Any:
         on_cluster: with the run form and all that pods need. Without it the steps and their edges are
             the same, and the pipeline takes no parameters, as runners on one machine need it
             (kfp.local fills no parameter into an image's name).
+        retry: of every step, in place of the recipe's; the recipe that steps are told, and its hash,
+            stay as they are.
     """
     form = Form(recipe, offered=on_cluster)
 
     def gukbap(*values: Any) -> None:
         given = form.bind(values)
-        _wire(recipe, form.for_prepare(given), Placement(recipe, given, on_cluster=on_cluster))
+        placement = Placement(recipe, given, on_cluster=on_cluster, retry=retry)
+        _wire(recipe, form.for_prepare(given), placement)
 
     # KFP reads parameters, types and defaults off the signature, descriptions off the docstring. mypy
     # knows no function attribute __signature__, which inspect (PEP 362) reads.

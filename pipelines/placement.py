@@ -11,7 +11,7 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
-from gukbap.config import IMAGE_USER, Recipe, StepResources, settings_text
+from gukbap.config import IMAGE_USER, Recipe, RetryConfig, StepResources, settings_text
 from gukbap.handover import EXPERIMENT, OBJECT_STORE, PIPELINES_API, RUN_ID, SHARED_DIR, TRACKING_URI
 
 #: where the cluster's work claim is mounted
@@ -27,10 +27,24 @@ _QUEUE_SECONDS = 24 * 3600
 class Placement:
     """Applies a recipe's cluster section to the tasks of its pipeline."""
 
-    def __init__(self, recipe: Recipe, given: Mapping[str, Any], *, on_cluster: bool) -> None:
-        """`given`: parameter of the form → its value, or what stands for it inside the pipeline."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        given: Mapping[str, Any],
+        *,
+        on_cluster: bool,
+        retry: RetryConfig | None = None,
+    ) -> None:
+        """What tasks are given.
+
+        Args:
+            recipe: with the cluster section.
+            given: parameter of the form → its value, or what stands for it inside the pipeline.
+            on_cluster: with all that pods need.
+            retry: of every task; the cluster section's when None.
+        """
         self._recipe, self._cluster, self._given = recipe, recipe.cluster, given
-        self._on_cluster = on_cluster
+        self._on_cluster, self._retry = on_cluster, retry or recipe.cluster.retry
 
     def light(self, task: dsl.PipelineTask, name: str, *, keys: tuple[str, ...] = ()) -> None:
         """A step of small data: prepare, split, report, promote, finish."""
@@ -101,7 +115,7 @@ class Placement:
         optional_keys: tuple[str, ...] = (),
     ) -> None:
         """`keys` must be in the secret for the pod to start; `optional_keys` may be missing."""
-        retry = self._cluster.retry
+        retry = self._retry
         task.set_display_name(name)
         task.set_container_image(self._given[image])
         task.set_retry(

@@ -141,8 +141,8 @@ def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> 
             upload_folder(store, folder.path, folder.id, progress)
 
     # Another try at once: what a retry can mend on one machine (a killed process) needs no patience.
-    once_more = recipe.cluster.model_copy(update={"retry": RetryConfig(retries=1, backoff_seconds=0)})
-    pipeline = build_pipeline(recipe.model_copy(update={"cluster": once_more}), on_cluster=False)
+    once_more = RetryConfig(retries=1, backoff_seconds=0)
+    pipeline = build_pipeline(recipe, on_cluster=False, retry=once_more)
     steps = read_steps(MessageToDict(pipeline.pipeline_spec), list(COMPONENTS))
     tracking = _tracking(folder, recipe)
     with stage_environment(folder, tracking):
