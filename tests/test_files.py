@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,31 @@ def test_a_journal_with_a_foreign_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2"):
         Journal(path)
     assert "hello" in path.read_text()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from gukbap.files import Journal
+with Journal(Path(sys.argv[1]), shared=True) as journal:
+    for number in range(40):
+        journal.record_all({f"{sys.argv[2]}-{number}-{part}": "답변" * 500 for part in range(3)})
+"""
+
+
+def test_processes_share_a_journal_and_one_that_was_killed_costs_the_others_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "shared.jsonl"
+    with Journal(path, shared=True) as journal:
+        journal.record("first", 1)
+        # What a writer that was killed in the middle of a line leaves, while another has the file open.
+        with path.open("ab") as file:
+            file.write(b'{"key": "torn", "va')
+        writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in "abc"]
+        assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+        journal.record("last", 2)
+    with Journal(path, shared=True) as journal:
+        assert len(journal) == 2 + 3 * 40 * 3
+        assert (journal["first"], journal["last"], "torn" in journal) == (1, 2, False)
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text()))

@@ -33,6 +33,8 @@ class Completion:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    #: how often it was asked for, failed and refused tries included
+    tries: int = 1
 
 
 class ChatModel(Protocol):

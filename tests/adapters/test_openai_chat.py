@@ -16,7 +16,7 @@ import pytest
 
 from gukbap.adapters.openai_chat import OpenAIChat
 from gukbap.config import Endpoint
-from gukbap.errors import AuthenticationError, ConfigError, EndpointError
+from gukbap.errors import AuthenticationError, CallFailedError, ConfigError, EndpointError
 from gukbap.ports import Completion, Sampling
 from gukbap.schemas import Message
 
@@ -53,10 +53,11 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, content = replies.pop(0) if len(replies) > 1 else replies[0]
         payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(content, str) else "application/json")
+        kind = "text/plain" if isinstance(content, str) else "application/json"
+        self.send_header("Content-Type", headers.get("Content-Type", kind))
         self.send_header("Content-Length", str(len(payload)))
-        for name, value in headers.items():
-            self.send_header(name, value)
+        for name in headers.keys() - {"Content-Type"}:
+            self.send_header(name, headers[name])
         self.end_headers()
         self.wfile.write(payload)
 
@@ -174,6 +175,52 @@ def test_a_success_without_a_choice_is_asked_again(content: Any) -> None:
         pytest.raises(EndpointError, match="holds no choice"),
     ):
         _complete(_chat(server, max_retries=1))
+
+
+def test_a_reply_that_is_no_json_is_asked_for_again() -> None:
+    cut = (200, {"Content-Type": "application/json"}, '{"choices": [{"mess')
+    with _serving(cut, _error(500, "oops"), (200, {}, OK)) as server:
+        assert _complete(_chat(server)).tries == 3
+
+
+def test_json_under_another_name_is_read() -> None:
+    with _serving((200, {}, json.dumps(OK))) as server:
+        assert _complete(_chat(server)).text == "반갑습니다."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"choices": {}},
+        {"choices": [{"message": None}]},
+        {"choices": [[]]},
+        {"choices": [{"message": {"content": "예"}}], "usage": [None]},
+        {"choices": [{"message": {"content": ["parts"]}}], "usage": {"prompt_tokens": None}},
+    ],
+)
+def test_replies_of_strange_shapes_are_an_error_or_read_as_far_as_they_go(content: Any) -> None:
+    with _serving((200, {}, content)) as server:
+        try:
+            completion = _complete(_chat(server, max_retries=0))
+        except EndpointError as error:
+            assert "holds no choice" in str(error)
+        else:
+            assert completion in (Completion("예", "length", 0, 0), Completion("", "length", 0, 0))
+
+
+def test_busy_replies_do_not_use_up_the_tries() -> None:
+    busy = (429, {"Retry-After": "0.01"}, {"error": {"message": "slow down"}})
+    with _serving(*[busy] * 5, (200, {}, OK)) as server:
+        assert _complete(_chat(server, max_retries=0)).tries == 6
+
+
+def test_an_account_without_credit_is_not_asked_again() -> None:
+    with _serving((429, {}, {"error": {"message": "quota", "code": "insufficient_quota"}})) as server:
+        with pytest.raises(EndpointError, match="429") as caught:
+            _complete(_chat(server))
+        assert len(server.requests) == 1
+    assert not isinstance(caught.value, CallFailedError)
 
 
 def test_a_dead_port_is_named_with_the_next_step() -> None:

@@ -6,6 +6,8 @@ that is only busy as one that fails (openai 2: BaseClient._calculate_retry_timeo
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import time
 from email.utils import parsedate_to_datetime
@@ -33,7 +35,8 @@ class Retries:
 
     A busy server (429) is waited for and does not use up the tries; its own bound is
     LONGEST_WAIT_SECONDS. Connections that break, timeouts, 408, 409, 5xx and replies without a choice
-    are tried again up to `most` times, with exponential backoff and jitter; Retry-After comes first.
+    are tried again up to `most` times, with exponential backoff and jitter; Retry-After comes first, but
+    for one of zero, with which a busy server would be asked without end.
     """
 
     def __init__(self, most: int) -> None:
@@ -47,7 +50,7 @@ class Retries:
             return None
         asked = retry_after(error)
         busy = getattr(error, "status_code", None) == 429
-        pause = self._backoff() if asked is None else asked
+        pause = asked or self._backoff()
         if busy and self._waited + pause > LONGEST_WAIT_SECONDS:
             return None
         if not busy:
@@ -68,7 +71,8 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, openai.APIStatusError):
         spent = error.status_code == 429 and error.code == SPENT
         return not spent and (error.status_code in _PASSING or error.status_code >= 500)
-    return isinstance(error, openai.APIConnectionError | NoChoiceError)
+    # A body that is no JSON: a gateway's page, or a reply that was cut on its way.
+    return isinstance(error, openai.APIConnectionError | NoChoiceError | json.JSONDecodeError)
 
 
 def retry_after(error: Exception) -> float | None:
@@ -83,6 +87,8 @@ def retry_after(error: Exception) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
+    if math.isnan(seconds):
+        return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

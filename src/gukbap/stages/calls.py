@@ -32,8 +32,8 @@ class RecordedCalls:
 
     def __init__(self, model: ChatModel, journal: Journal, cache: Journal | None = None) -> None:
         self.model, self.journal, self._cache = model, journal, cache
-        #: calls sent, and calls answered by the journal or the cache
-        self.sent = self.reused = 0
+        #: calls sent, tries that failed on the way, and calls answered by the journal or the cache
+        self.sent = self.retried = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
         self._kept = _GroupCommit([journal, cache] if cache is not None else [journal])
         self._under_way: dict[str, asyncio.Lock] = {}
@@ -58,16 +58,17 @@ class RecordedCalls:
         recorded = self.journal.get(key)
         if recorded is None and self._cache is not None:
             recorded = self._cache.get(key)
-            if recorded is not None:
-                await self._kept.record(key, recorded)
         if recorded is None:
             return None
+        # Each of the two gets what it lacks: a kill may have come between them.
+        await self._kept.record(key, recorded)
         self.reused += 1
         return Completion(**recorded)
 
     async def _sent(self, key: str, messages: Sequence[Message], sampling: Sampling) -> Completion:
         completion = await self.model.complete(messages, sampling)
         self.sent += 1
+        self.retried += completion.tries - 1
         await self._kept.record(key, asdict(completion))
         return completion
 
@@ -85,6 +86,8 @@ class _GroupCommit:
 
     async def record(self, key: str, value: Any) -> None:
         """Return when the entry is on the disk, even where the caller is cancelled meanwhile."""
+        if all(key in journal for journal in self._journals):
+            return
         self._waiting[key] = value
         written = asyncio.ensure_future(self._write(key))
         try:
@@ -99,10 +102,15 @@ class _GroupCommit:
             if key not in self._waiting:
                 return  # the group before took it along
             group, self._waiting = self._waiting, {}
-            for journal in self._journals:
-                missing = {name: value for name, value in group.items() if name not in journal}
-                if missing:
-                    await asyncio.to_thread(journal.record_all, missing)
+            try:
+                for journal in self._journals:
+                    missing = {name: value for name, value in group.items() if name not in journal}
+                    if missing:
+                        await asyncio.to_thread(journal.record_all, missing)
+            except BaseException:
+                # Whoever waits for the rest of the group must not take it for written.
+                self._waiting = {**group, **self._waiting}
+                raise
 
 
 async def map_bounded(

@@ -92,6 +92,7 @@ def judge(
     timing = {
         "seconds": time.monotonic() - start,
         "calls_sent": calls.sent,
+        "calls_retried": calls.retried,
         "calls_reused": calls.reused,
     }
     return JudgeResult(
