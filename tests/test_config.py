@@ -59,6 +59,29 @@ def test_a_wrong_value_names_its_path(override: str, expected: str) -> None:
         load_recipe("local", [override])
 
 
+@pytest.mark.parametrize(
+    "judge",
+    [
+        "Qwen/Qwen2.5-Coder-1.5B-Instruct",
+        "qwen2.5-coder-1.5b-instruct@a1b2c3d",
+        "/models/QWEN2.5-Coder-1.5B-Instruct.gguf",
+    ],
+)
+def test_the_teacher_is_known_under_its_other_names(judge: str) -> None:
+    served = [f"judge.endpoint.model={judge}", "judge.endpoint.base_url=http://localhost:1/v1"]
+    with pytest.raises(ConfigError, match="must not judge what it taught"):
+        load_recipe("local", [*served, "judge.allow_teacher_as_judge=false"])
+    assert load_recipe("local", served).judge_is_teacher
+
+
+def test_another_size_of_the_teacher_may_judge() -> None:
+    served = [
+        "judge.endpoint.model=qwen2.5-coder-7b-instruct",
+        "judge.endpoint.base_url=http://localhost:1/v1",
+    ]
+    assert not load_recipe("local", [*served, "judge.allow_teacher_as_judge=false"]).judge_is_teacher
+
+
 def test_every_wrong_key_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"seed: .*; train\.epochs: "):
         load_recipe("local", ["train.epochs=x", "seed=-1"])

@@ -34,6 +34,15 @@ class Endpoint(Section):
         5, ge=0, description="further tries after a transient failure, with exponential backoff"
     )
 
+    @property
+    def weights(self) -> str:
+        """What the model is called wherever it is served: without kind, folders, ending, revision and case.
+
+        Equal names mean one model; different ones may do so, too (a server can call it anything).
+        """
+        name = self.model.rpartition("/")[2].partition("@")[0]
+        return name.casefold().removesuffix(".gguf")
+
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost, in the currency of the prices; None where a price is not known."""
         if self.prompt_price is None or self.completion_price is None:

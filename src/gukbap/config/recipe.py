@@ -60,9 +60,9 @@ class Recipe(Section):
     def _judge_is_not_teacher(self) -> Recipe:
         if self.judge_is_teacher and not self.judge.allow_teacher_as_judge:
             raise ValueError(
-                f"judge.endpoint.model is the teacher ({self.teacher.model}): a model must not judge what it "
-                "taught; choose another judge, or set judge.allow_teacher_as_judge: true, and every table "
-                "says so"
+                f"judge.endpoint.model ({self.judge.endpoint.model}) is the teacher ({self.teacher.model}): "
+                "a model must not judge what it taught; choose another judge, or set "
+                "judge.allow_teacher_as_judge: true, and every table says so"
             )
         return self
 
@@ -97,8 +97,8 @@ class Recipe(Section):
 
     @property
     def judge_is_teacher(self) -> bool:
-        """Whether one model teaches and judges."""
-        return self.judge.endpoint.model == self.teacher.model
+        """Whether one model teaches and judges, under whichever of its names."""
+        return self.judge.endpoint.weights == self.teacher.weights
 
     @property
     def scripted(self) -> bool:

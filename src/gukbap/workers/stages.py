@@ -72,9 +72,10 @@ def run_dedup(
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper."""
     from gukbap.stages.dedup import near_dedup
+    from gukbap.stages.training_input import read_training
 
     with context.tracked(settings.step, settings) as log:
-        result = near_dedup(settings, read_jsonl(source, Row), context.progress())
+        result = near_dedup(settings, read_training(source, Row), context.progress())
         write_jsonl(rows, result.kept)
         write_jsonl(removed, result.removed)
         outcome = Outcome(result.statistics, _rows_metadata(rows, result.kept))
@@ -88,9 +89,10 @@ def run_split(
 ) -> Outcome:
     """Split rows into training and validation by seed family."""
     from gukbap.stages.split import split
+    from gukbap.stages.training_input import read_training
 
     with context.tracked(settings.step, settings) as log:
-        result = split(settings, read_jsonl(source, Row))
+        result = split(settings, read_training(source, Row))
         write_jsonl(train, result.train)
         write_jsonl(validation, result.validation)
         outcome = Outcome(result.statistics, _rows_metadata(train, result.train))
@@ -105,9 +107,10 @@ def run_train(
     """Fine-tune the student; writes the model folder."""
     from gukbap.adapters.model_references import resolve_model
     from gukbap.stages.train import train
+    from gukbap.stages.training_input import read_training
 
     progress = context.progress()
-    rows, validation = read_jsonl(train_rows, Row), read_jsonl(validation_rows, Row)
+    rows, validation = read_training(train_rows, Row), read_training(validation_rows, Row)
     folder = context.stage_folder(settings, sha256_file(train_rows), sha256_file(validation_rows))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)

@@ -31,13 +31,14 @@ from gukbap.adapters.train_job_pods import pod_settings
 from gukbap.adapters.train_jobs import TrainJobs
 from gukbap.config import ClusterConfig, TrainSettings
 from gukbap.errors import ConfigError, GukbapError
-from gukbap.files import atomic_folder, folder_fingerprint, read_jsonl, sha256_file, sha256_text, write_json
+from gukbap.files import atomic_folder, folder_fingerprint, sha256_file, sha256_text, write_json
 from gukbap.handover import POD_NAME, RUN_ID, SHARED_DIR
 from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.identity import CHECKPOINTS
 from gukbap.stages.train.launch import left_statistics, over_nodes, write_job
+from gukbap.stages.training_input import read_training
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 from gukbap.workers.train_watch import POLL_SECONDS, TrainWatch
@@ -74,7 +75,7 @@ def run_train_job(
         KeyboardInterrupt: the launcher was asked to stop; the TrainJob is deleted.
     """
     progress = context.progress()
-    rows, validation = read_jsonl(train_rows, Row), read_jsonl(validation_rows, Row)
+    rows, validation = read_training(train_rows, Row), read_training(validation_rows, Row)
     inputs = (sha256_file(train_rows), sha256_file(validation_rows), f"{cluster.nodes} nodes")
     shared, run_id, api = _surroundings(api)
     folder = context.stage_folder(settings, *inputs)

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from gukbap.errors import InputError
-from gukbap.files import read_jsonl
 from gukbap.schemas import Seed
+from gukbap.stages.training_input import read_training
 
 BUNDLED_SEEDS = "bundled://seeds"
 
@@ -22,13 +22,13 @@ def load_seeds(reference: str) -> list[Seed]:
     """
     if reference == BUNDLED_SEEDS:
         with resources.as_file(resources.files("gukbap.data").joinpath("seeds.jsonl")) as path:
-            seeds = read_jsonl(path, Seed)
+            seeds = read_training(path, Seed)
     else:
         if reference.startswith("bundled://"):
             raise InputError(
                 f"there are no seeds {reference!r}", expected=f"{BUNDLED_SEEDS} or a JSON Lines file"
             )
-        seeds = read_jsonl(Path(reference.removeprefix("file://")), Seed)
+        seeds = read_training(Path(reference.removeprefix("file://")), Seed)
     _refuse_repeated_ids(seeds, reference)
     return seeds
 

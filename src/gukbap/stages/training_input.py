@@ -1,0 +1,62 @@
+"""What training data are read through: nothing of an evaluation gets in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from gukbap.errors import InputError
+from gukbap.files import read_jsonl, read_text
+from gukbap.schemas import Record
+
+Training = TypeVar("Training", bound=Record)
+
+#: what a record is, by fields that only it has
+_EVALUATION = (
+    ("a judgement", {"judge", "raw_reply"}),
+    ("a judged answer of LogicKor's", {"outputs", "query_single"}),
+    ("an answer to evaluation questions", {"outputs"}),
+    ("an evaluation question", {"questions", "references"}),
+)
+
+
+def read_training(path: Path, record_type: type[Training]) -> list[Training]:
+    """Read seeds or rows, as `files.read_jsonl` does.
+
+    Records refuse fields that are not theirs, so nothing of an evaluation can be read as a row. Where
+    that was tried, it is said in so many words: a model that learnt from a judge's words, or from what
+    it will be asked, has scores that mean nothing, and judges are often private models.
+
+    Raises:
+        InputError: the file holds something of an evaluation, or is missing, empty or malformed.
+    """
+    try:
+        return read_jsonl(path, record_type)
+    except InputError:
+        found = _evaluation_record(path)
+        if found is None:
+            raise
+        line, kind = found
+        raise InputError(
+            f"{path}, line {line}: {kind}, which must never become training data",
+            expected=f"{record_type.__name__} records, as `gukbap generate` reads or writes them",
+            fix="give the file of seeds or rows; judgements go to `gukbap score` and `gukbap report`, "
+            "answers to `gukbap judge`",
+        ) from None
+
+
+def _evaluation_record(path: Path) -> tuple[int, str] | None:
+    """The first line that holds something of an evaluation, and what; None where none does."""
+    if not path.is_file():
+        return None
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            for kind, fields in _EVALUATION:
+                if fields <= value.keys():
+                    return number, kind
+    return None
