@@ -15,7 +15,7 @@ import yaml
 
 from gukbap.errors import InputError
 from gukbap.schemas import CATEGORIES
-from gukbap.stages.report import RunFacts, build_facts, report
+from gukbap.stages.report import Baseline, RunFacts, build_facts, report
 from gukbap.stages.report.pages import SCRIPTED_BANNER, TEACHER_BANNER
 from tests.stages.report import samples
 
@@ -258,3 +258,86 @@ def test_importing_the_report_does_not_import_matplotlib() -> None:
     code = "import sys, gukbap.stages.report; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def _baseline(**values: Any) -> Baseline:
+    texts = {(one.slot): one for one in samples.judgements(["tuned"], ["default"])}
+    judged = [
+        one.model_copy(update={"subject": "org/<b>model|", "score": 9.0, **values}) for one in texts.values()
+    ]
+    return Baseline(judged)
+
+
+def test_baselines_stand_beside_the_run_s_rows(tmp_path: Path) -> None:
+    report(_facts(), samples.judgements(), tmp_path, [_baseline(judge="not recorded", invented=True)])
+    text = (tmp_path / "report.html").read_text()
+    page = _Page(text)
+    assert "b" not in {tag for tag, _ in page.tags}
+    assert "org/<b>model| (imported; judge not recorded)" in page.words
+    assert not any("minus org" in words for words in page.words)
+    assert any("24 of 24 scores are zeros that no judge gave" in words for words in page.words)
+    assert (
+        r"| org/\<b\>model\| (imported; judge not recorded) | default |"
+        in (tmp_path / "report.md").read_text()
+    )
+    described = [str(found["aria-label"]) for _, found in page.tags if found.get("role") == "img"]
+    assert sum("org/<b>model|: 추론 9.00" in text for text in described) == 1
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert {row["subject"] for row in document["table"]["rows"]} == {"base", "tuned"}
+    assert [row["overall"] for row in document["baselines"]["rows"]] == [9.0]
+
+
+def test_a_baseline_of_the_same_judge_is_compared(tmp_path: Path) -> None:
+    report(_facts(), samples.judgements(), tmp_path, [_baseline()])
+    assert any(
+        "default: tuned minus org/<b>model| is -" in words
+        for words in _Page((tmp_path / "report.html").read_text()).words
+    )
+    (one,) = json.loads((tmp_path / "scores.json").read_text())["against_baselines"]
+    assert one["verdict"] == "worse"
+
+
+def test_what_the_judge_said_cannot_leave_its_place(tmp_path: Path) -> None:
+    evil = "</dd><script>alert(1)</script>\n````\n# Not a heading"
+    judged = [one.model_copy(update={"comment": evil, "answer": evil}) for one in samples.judgements()]
+    texts = _written(_facts(), judged, tmp_path)
+    page = _Page(texts["report.html"])
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert evil in page.words
+    outside = re.sub(r"^(`{3,})\w*\n.*?\n\1$", "", texts["report.md"], flags=re.DOTALL | re.MULTILINE)
+    assert "Not a heading" not in outside
+
+
+def test_a_wavering_judge_is_told_with_its_standard_error(tmp_path: Path) -> None:
+    first = samples.judgements(["tuned"], ["default"])
+    second = [
+        one.model_copy(update={"sample": 2, "score": max((one.score or 0.0) - 4, 0.0)}) for one in first
+    ]
+    texts = _written(_facts(), [*first, *second], tmp_path)
+    for name in ("report.html", "report.md"):
+        assert "verdicts on one answer: " in texts[name]
+        assert "from the judge&#39;s wavering" in texts[name] or "from the judge's wavering" in texts[name]
+        assert "Each turn was judged 2 times" in texts[name]
+
+
+def test_what_departs_from_the_protocol_is_told(tmp_path: Path) -> None:
+    texts = _written(_facts(), samples.judgements(), tmp_path)
+    for name in ("report.html", "report.md", "model_card.md"):
+        assert "evaluate.questions_per_category is 1: not all questions are asked" in texts[name]
+        assert "Which questions were asked is not recorded" in texts[name]
+
+
+def test_what_judging_took_is_summed_from_the_judgements(tmp_path: Path) -> None:
+    spent = {"calls": 2, "prompt_tokens": 100, "completion_tokens": 10}
+    judged = [one.model_copy(update=spent) for one in samples.judgements(["base"], ["default"])]
+    texts = _written(_facts(), judged, tmp_path / "a")
+    assert json.loads(texts["scores.json"])["judging"] == {
+        "calls": 48.0,
+        "prompt_tokens": 2400.0,
+        "completion_tokens": 240.0,
+    }
+    assert "judging, prompt tokens: 2400" in texts["report.md"]
+    judged[0] = judged[0].model_copy(update={"calls": None})
+    half = json.loads(_written(_facts(), judged, tmp_path / "b")["scores.json"])["judging"]
+    assert "calls" not in half
+    assert half["prompt_tokens"] == 2400.0

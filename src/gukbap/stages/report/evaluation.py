@@ -108,6 +108,7 @@ def answer_values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "language_findings": language[: findings.LISTED],
         "language_count": len(language),
+        "language_rows": findings.counted(language),
         "wavering": wavering[: findings.LISTED],
         "wavering_count": len(wavering),
         "flips": findings.flips(tuned, base),

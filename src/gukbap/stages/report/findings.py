@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -50,13 +50,18 @@ class Example:
 
 
 def against_language(judgements: Iterable[Judgement]) -> list[Finding]:
-    """Where the language audit and the judge's score cannot both be right."""
+    """Where the language audit and the judge's score cannot both be right, the highest scores first."""
     found = []
     for one in judgements:
         said = disagreement(audit(one.question, one.answer), one.score, one.comment)
         if said:
-            found.append(_finding(one, said))
-    return found
+            found.append((one.score or 0.0, _finding(one, said)))
+    return [finding for _, finding in sorted(found, key=lambda pair: -pair[0])]
+
+
+def counted(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many findings each subject and strategy has."""
+    return dict(Counter(f"{one.subject} {one.strategy}" for one in findings).most_common())
 
 
 def wavering(judgements: Sequence[Judgement]) -> list[Finding]:

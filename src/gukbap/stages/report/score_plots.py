@@ -20,11 +20,16 @@ from gukbap.stages.scores import ScoreRow, ScoreTable
 class _Look:
     colour: str
     marker: str
-    line: str
+    #: as matplotlib names or spells line styles
+    line: str | tuple[int, tuple[int, int]]
 
 
 _LOOKS = {"base": _Look(BASE, "o", "--"), "tuned": _Look(TUNED, "D", "-")}
-_OTHER_LOOKS = [_Look(*look) for look in zip(OTHERS, ("s", "^", "v"), (":", "-.", "--"), strict=True)]
+_OTHER_LOOKS = [
+    _Look(OTHERS[0], "s", ":"),
+    _Look(OTHERS[1], "^", "-."),
+    _Look(OTHERS[2], "v", (0, (6, 1))),
+]
 #: baselines that a radar has room for
 MOST_OTHERS = len(_OTHER_LOOKS)
 
@@ -66,10 +71,11 @@ def radar_svg(rows: Sequence[ScoreRow]) -> str:
         axes.set_xticks(angles, [category_label(category) for category in CATEGORIES])
         axes.set_ylim(0, 10)
         axes.set_yticks([2, 4, 6, 8, 10])
+        axes.set_rlabel_position(180 / len(CATEGORIES))  # between two categories' rays
         axes.spines["polar"].set_color(LINE)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=1)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=1)
 
-    return draw_svg("radar", 4.0, 3.9 + 0.2 * len(rows), draw, polar=True)
+    return draw_svg("radar", 4.0, 4.6 + 0.25 * len(rows), draw, polar=True)
 
 
 def forest_svg(rows: Sequence[ScoreRow]) -> str:

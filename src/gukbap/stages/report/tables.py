@@ -118,6 +118,13 @@ def spread_sentences(table: ScoreTable) -> list[str]:
     ]
 
 
+def p_value(p: float | None) -> str:
+    """`p = 0.021`; a p-value is never shown as zero."""
+    if p is None:
+        return "p not known"
+    return f"p = {p:.3f}" if p >= 0.0005 else "p < 0.001"
+
+
 def difference_sentence(difference: Comparison, a: str = "tuned", b: str = "base") -> str:
     """What a paired difference of A and B says, in words."""
     if difference.difference is None:
@@ -128,7 +135,7 @@ def difference_sentence(difference: Comparison, a: str = "tuned", b: str = "base
     )
     if difference.interval is None:
         return f"{what}; too few for an interval."
-    shown = f"{what}, permutation p = {difference.permutation_p:.3f}"
+    shown = f"{what}, permutation {p_value(difference.permutation_p)}"
     told = _CANNOT_TELL if difference.verdict == "cannot tell" else f"{a} is {difference.verdict}"
     return f"{shown}: {told}."
 

@@ -105,13 +105,17 @@ def remarks(table: ScoreTable) -> list[str]:
 
 def _remarks(row: ScoreRow) -> Iterator[str]:
     name = f"{row.subject} {row.strategy}"
-    if row.invented and row.overall is not None and row.overall_without_invented is not None:
+    if row.invented:
         yield (
             f"{name}: {row.invented} of {row.scored} scores are zeros that no judge gave; "
-            f"overall {row.overall:.2f} with them, {row.overall_without_invented:.2f} without"
+            f"overall {_shown(row.overall)} with them, {_shown(row.overall_without_invented)} without"
         )
     for reason, count in row.unscored_reasons.items():
         yield f"{name}: {count} of {row.judgements} judgements have no score ({reason})"
+
+
+def _shown(score: float | None) -> str:
+    return "not known" if score is None else f"{score:.2f}"
 
 
 def without_invented(judgements: Sequence[Judgement]) -> list[Judgement]:
