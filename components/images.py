@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from gukbap import __version__
+from gukbap.config import InferConfig
 
 #: Set GUKBAP_IMAGE_REPOSITORY at compile time to name your own registry.
 REPOSITORY = os.environ.get("GUKBAP_IMAGE_REPOSITORY", "gukbap")
@@ -17,6 +18,8 @@ TRAIN = f"{REPOSITORY}/gukbap-train:{__version__}"
 VLLM = f"{REPOSITORY}/gukbap-vllm:{__version__}"
 
 
-def for_engine(engine: str) -> str:
-    """The image that has what an inference engine needs."""
-    return {"vllm": VLLM, "transformers": TRAIN, "openai": CPU}[engine]
+def for_inference(infer: InferConfig) -> str:
+    """The image that has what answering needs."""
+    if infer.engine == "openai" and infer.openai_api == "completions":
+        return TRAIN  # the student's tokenizer is read here
+    return {"vllm": VLLM, "transformers": TRAIN, "openai": CPU}[infer.engine]

@@ -77,7 +77,7 @@ def _parameters(recipe: Recipe) -> list[Parameter]:
         Parameter(FRESHNESS, REUSE, choice),
         Parameter("cpu_image", images.CPU, "Image of the steps without an accelerator."),
         Parameter("train_image", images.TRAIN, "Image of the training step."),
-        Parameter("infer_image", images.for_engine(recipe.infer.engine), "Image of the answering steps."),
+        Parameter("infer_image", images.for_inference(recipe.infer), "Image of the answering steps."),
         Parameter("secret", cluster.secret, "Kubernetes secret with the API keys, by name.", prepared=False),
     ]
     if cluster.image_pull_secret:

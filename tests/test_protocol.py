@@ -35,6 +35,16 @@ def test_the_model_length_is_the_students_unless_it_is_set() -> None:
     assert deviations(load_recipe(CARDS[0], ["infer.max_new_tokens=8192"])) == []
 
 
+def test_a_server_that_gets_token_ids_is_no_departure() -> None:
+    server = "infer={engine: openai, openai_api: completions, base_url: 'http://127.0.0.1:9/v1'}"
+    assert deviations(load_recipe(CARDS[0], [server])) == []
+
+
+def test_token_ids_for_a_server_need_a_server() -> None:
+    with pytest.raises(ConfigError, match="openai_api 'completions' needs engine 'openai', not 'vllm'"):
+        load_recipe(CARDS[0], ["infer.openai_api=completions"])
+
+
 def test_which_strategies_are_asked_is_no_departure() -> None:
     assert deviations(load_recipe(CARDS[0], ["infer.strategies=[1-shot]"])) == []
 

@@ -11,11 +11,21 @@ from typing import Any
 import pytest
 
 from gukbap.adapters.engines import open_engine
-from gukbap.adapters.model_references import resolve_model
-from gukbap.adapters.openai_generator import OpenAIGenerator
+from gukbap.adapters.llama_cpp import LlamaCppChat
+from gukbap.adapters.model_references import resolve_gguf, resolve_model
+from gukbap.adapters.openai_chat import OpenAIChat
+from gukbap.adapters.openai_generator import OpenAIGenerator, OpenAITokenGenerator
 from gukbap.adapters.progress import SilentProgress
-from gukbap.adapters.transformers_engine import TransformersEngine
-from gukbap.config import LOGICKOR_STOP, EvaluateConfig, InferConfig, InferSettings, StudentConfig
+from gukbap.adapters.transformers_engine import TransformersEngine, load_tokenizer
+from gukbap.chat_templates import encode_prompt, load_template
+from gukbap.config import (
+    LOGICKOR_STOP,
+    Endpoint,
+    EvaluateConfig,
+    InferConfig,
+    InferSettings,
+    StudentConfig,
+)
 from gukbap.errors import ConfigError, EndpointError, ModelError
 from gukbap.ports import Completion, GenerationSettings, Sampling
 from gukbap.schemas import Message
@@ -129,6 +139,69 @@ def test_recipe_opens_a_server_with_its_key(tmp_path: Path, monkeypatch: pytest.
     engine = open_engine(settings, tmp_path, "student@1")
     assert isinstance(engine, OpenAIGenerator)
     assert (engine.name, engine.batch_size) == ("student@1", 5)
+
+
+class ScriptedServer(OpenAIChat):
+    """A server that continues token ids with their number, and counts `further` of its own."""
+
+    def __init__(self, *, further: int = 0) -> None:
+        super().__init__("http://127.0.0.1:9/v1", "scripted")
+        self.sent: list[tuple[list[int], Sampling, int]] = []
+        self._further = further
+
+    async def complete_ids(self, prompt: Sequence[int], sampling: Sampling, end_id: int) -> Completion:
+        self.sent.append((list(prompt), sampling, end_id))
+        return Completion(f" {len(prompt)} [INST]", "length", len(prompt) + self._further, 2)
+
+
+def tiny_tokenizer() -> Any:
+    return load_tokenizer(resolve_model("random://mistral-tiny?seed=7", SilentProgress()))
+
+
+def token_generator(server: ScriptedServer, max_length: int = 64) -> OpenAITokenGenerator:
+    return OpenAITokenGenerator(server, tiny_tokenizer(), "mistral-v0.2", max_length, "student@1")
+
+
+def test_a_server_gets_the_ids_of_training_and_the_room_that_is_left() -> None:
+    server = ScriptedServer()
+    settings = GenerationSettings(max_new_tokens=64, stop=("[INST]",), seed=4)
+    (reply,) = token_generator(server).generate(asked("질문"), settings)
+    tokenizer, template = tiny_tokenizer(), load_template("mistral-v0.2")
+    ((ids, sampling, end_id),) = server.sent
+    assert ids == encode_prompt(tokenizer, template, asked("질문")[0])
+    assert ids.count(tokenizer.bos_token_id) == 1
+    assert (sampling.max_tokens, end_id) == (64 - len(ids), tokenizer.eos_token_id)
+    assert (reply.text, reply.finish_reason, reply.prompt_tokens) == (str(len(ids)), "stop", len(ids))
+
+
+def test_a_prompt_without_room_is_not_sent() -> None:
+    server = ScriptedServer()
+    (reply,) = token_generator(server, max_length=16).generate(asked("질문 " * 40), SETTINGS)
+    assert server.sent == []
+    assert (reply.text, reply.finish_reason) == ("", "length")
+    assert reply.prompt_tokens > 16
+
+
+def test_a_server_that_puts_a_bos_of_its_own_in_front_is_refused() -> None:
+    with pytest.raises(EndpointError, match=r"counts \d+ tokens where \d+ were sent"):
+        token_generator(ScriptedServer(further=1)).generate(asked("질문"), SETTINGS)
+
+
+@pytest.mark.model
+def test_a_real_server_continues_the_ids_of_the_template() -> None:
+    progress = SilentProgress()
+    gguf = resolve_gguf("bundled://gemma-3-270m", progress)
+    chat = LlamaCppChat(gguf, Endpoint(model="bundled://gemma-3-270m", concurrency=2, context_length=256))
+    server = OpenAIChat(chat._server.base_url, gguf.stem, api_key=chat._server.key, use_proxy=False)
+    tokenizer = load_tokenizer(resolve_model("bundled://gemma-3-270m", progress))
+    generator = OpenAITokenGenerator(server, tokenizer, "gemma-base", 128, "gemma")
+    conversations = asked("대한민국의 수도는 어디인가요?", "하늘은 무슨 색인가요?")
+    replies = generator.generate(conversations, SETTINGS)
+    template = load_template("gemma-base")
+    for messages, reply in zip(conversations, replies, strict=True):
+        assert reply.prompt_tokens == len(encode_prompt(tokenizer, template, messages))
+        assert 0 < reply.completion_tokens <= SETTINGS.max_new_tokens
+        assert reply.text
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")

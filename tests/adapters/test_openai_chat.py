@@ -118,6 +118,23 @@ def test_an_answer_without_a_bound_and_stop_strings_are_sent_as_the_api_has_them
     assert body["stop"] == ["[INST]", "<eos>"]
 
 
+def test_token_ids_are_sent_as_they_are_and_their_continuation_is_read() -> None:
+    reply = {
+        **OK,
+        "object": "text_completion",
+        "choices": [{"text": " 반갑습니다.", "finish_reason": "stop"}],
+    }
+    with _serving(_error(503, "busy"), (200, {}, reply)) as server:
+        completion = asyncio.run(_chat(server).complete_ids([1, 733, 16289], SAMPLING, 2))
+    assert completion == Completion(" 반갑습니다.", "stop", 5, 3, tries=2)
+    path, _, body = server.requests[1]
+    assert path == "/v1/completions"
+    assert body["prompt"] == [1, 733, 16289]
+    assert body["stop_token_ids"] == [2]
+    assert "messages" not in body
+    assert (body["model"], body["max_tokens"], body["seed"]) == ("some/model", 7, 11)
+
+
 def test_one_model_serves_several_event_loops() -> None:
     with _serving((200, {}, OK)) as server:
         chat = _chat(server)

@@ -36,14 +36,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     rows, model = folder.place("split", "train"), folder.place("train", "model")
     write_jsonl(rows, samples.rows())
     write_json(model / "config.json", {"model_type": "none"})
-    outputs = {name: folder.place("report", name) for name in ("html", "markdown", "model_card", "scores")}
     run_report(
         folder.recipe,
         judgements=list(judged.values()),
         statistics=statistics,
         rows=rows,
         model_sha256=folder_fingerprint(model),
-        **outputs,
+        html=folder.place("report", "html"),
+        markdown=folder.place("report", "markdown"),
+        model_card=folder.place("report", "model_card"),
+        scores=folder.place("report", "scores"),
     )
     return folder
 

@@ -142,4 +142,4 @@ def test_images_are_named_in_one_place_and_follow_the_engine() -> None:
     used = {name: executor["container"]["image"] for name, executor in executors.items()}
     assert set(used.values()) == {images.CPU, images.TRAIN}
     assert used["exec-train"] == used["exec-infer"] == images.TRAIN
-    assert images.for_engine(load_recipe("gukbap-mistral-7b").infer.engine) == images.VLLM
+    assert images.for_inference(load_recipe("gukbap-mistral-7b").infer) == images.VLLM

@@ -16,7 +16,7 @@ def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Gener
 
     Args:
         settings: what the infer step depends on.
-        model_folder: the weights (not read by the engine "openai").
+        model_folder: the weights and the tokenizer (the engine "openai" reads the tokenizer at most).
         name: the identity that is written into answers.
 
     Raises:
@@ -26,7 +26,7 @@ def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Gener
     infer, student, length = settings.infer, settings.student, model_length(settings)
     if infer.engine == "openai":
         from gukbap.adapters.openai_chat import OpenAIChat
-        from gukbap.adapters.openai_generator import OpenAIGenerator
+        from gukbap.adapters.openai_generator import OpenAIGenerator, OpenAITokenGenerator
 
         endpoint = Endpoint(
             model=_served_name(settings),
@@ -34,7 +34,12 @@ def open_engine(settings: InferSettings, model_folder: Path, name: str) -> Gener
             api_key_env=infer.api_key_env,
             concurrency=infer.batch_size,
         )
-        return OpenAIGenerator(OpenAIChat.from_endpoint(endpoint), student.chat_template, length, name)
+        server = OpenAIChat.from_endpoint(endpoint)
+        if infer.openai_api == "chat":
+            return OpenAIGenerator(server, student.chat_template, length, name)
+        from gukbap.adapters.transformers_engine import load_tokenizer
+
+        return OpenAITokenGenerator(server, load_tokenizer(model_folder), student.chat_template, length, name)
     if infer.engine == "vllm":
         from gukbap.adapters.vllm_engine import VllmEngine
 

@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
@@ -109,8 +109,23 @@ class OpenAIChat:
             CallFailedError: the server cannot be reached or keeps failing, or finds this call wrong.
             EndpointError: it has no such model, or the account has no credit left.
         """
+        asked = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
+        return await self._answered("/chat/completions", asked, sampling)
+
+    async def complete_ids(self, prompt: Sequence[int], sampling: Sampling, end_id: int) -> Completion:
+        """Send a prompt as token ids, which are continued as they are; `end_id` ends the answer, too.
+
+        Errors as `complete` has them. Servers know such prompts where they serve models of their own
+        (vLLM, SGLang, llama.cpp); `stop_token_ids` is vLLM's and SGLang's, others end at the model's own
+        end tokens.
+        """
+        asked = {"prompt": list(prompt), "stop_token_ids": [end_id]}
+        return await self._answered("/completions", asked, sampling)
+
+    async def _answered(self, path: str, asked: Mapping[str, Any], sampling: Sampling) -> Completion:
         await self._start_apart()
-        completion, tries = await self._retrying(lambda: self._send(messages, sampling))
+        body = {"model": self._model, **asked, **_drawing(sampling)}
+        completion, tries = await self._retrying(lambda: self._send(path, body))
         return replace(completion, tries=tries)
 
     async def list_models(self) -> list[str]:
@@ -139,32 +154,15 @@ class OpenAIChat:
                     self._raise_clearly(error, retries.tries)
             await asyncio.sleep(pause)
 
-    async def _send(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+    async def _send(self, path: str, body: Mapping[str, Any]) -> Completion:
         # Straight to the endpoint, and the reply as it is: to walk through typed messages and replies is
         # nearly half of what a call costs this machine.
-        reply = await self._client_of_this_loop().post(
-            "/chat/completions", cast_to=object, body=self._body(messages, sampling)
-        )
+        reply = await self._client_of_this_loop().post(path, cast_to=object, body=body)
         completion = _completion(reply)
         if completion is None:
             # Some gateways answer 200 with an error in the body, which the client takes for success.
             raise NoChoiceError
         return completion
-
-    def _body(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-        }
-        # Some servers refuse an empty list or a null.
-        if sampling.max_tokens is not None:
-            body["max_tokens"] = sampling.max_tokens
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        return body
 
     def _client_of_this_loop(self) -> openai.AsyncOpenAI:
         # The client's connections belong to the event loop that opened them.
@@ -204,7 +202,7 @@ class OpenAIChat:
         if isinstance(error, NoChoiceError):
             raise CallFailedError(
                 f"{self._shown_url} answers for model {self._model!r}, but its reply holds no choice",
-                expected="an OpenAI-compatible chat completion with choices",
+                expected="an OpenAI-compatible completion with choices",
                 fix="check that base_url is the server's /v1 and look at the server's log",
             ) from None
         status = getattr(error, "status_code", type(error).__name__)
@@ -247,6 +245,20 @@ _FIXES: dict[object, str] = {
 }
 
 
+def _drawing(sampling: Sampling) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+    }
+    # Some servers refuse an empty list or a null.
+    if sampling.max_tokens is not None:
+        fields["max_tokens"] = sampling.max_tokens
+    if sampling.stop:
+        fields["stop"] = list(sampling.stop)
+    return fields
+
+
 def _detail(error: BaseException) -> str:
     text = " ".join(str(getattr(error, "message", "") or error).split())
     return text[:300] or type(error).__name__
@@ -261,10 +273,12 @@ def _completion(reply: object) -> Completion | None:
         except json.JSONDecodeError:
             return None
     choice = _first(_part(reply, "choices"))
+    # A chat completion has a message, a completion of token ids its text.
     message = _part(choice, "message")
-    if not isinstance(message, dict):
+    if not isinstance(message, dict) and not isinstance(_part(choice, "text"), str):
         return None
-    content, usage = message.get("content"), _part(reply, "usage")
+    content = message.get("content") if isinstance(message, dict) else _part(choice, "text")
+    usage = _part(reply, "usage")
     return Completion(
         text=content if isinstance(content, str) else "",
         finish_reason="stop" if _part(choice, "finish_reason") == "stop" else "length",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+from gukbap.adapters.openai_chat import OpenAIChat
 from gukbap.adapters.stop_strings import before_stop
-from gukbap.chat_templates import load_template
+from gukbap.chat_templates import TokenizerLike, encode_prompt, end_token_id, load_template
+from gukbap.errors import EndpointError
 from gukbap.ports import ChatModel, Completion, GenerationSettings, Sampling
 from gukbap.schemas import Message
 
@@ -54,6 +57,9 @@ class OpenAIGenerator:
         """
         return asyncio.run(self._all(conversations, settings))
 
+    async def _complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        return await self._model.complete(messages, sampling)
+
     def _sent(self, stop: Sequence[str]) -> tuple[str, ...]:
         own_first = sorted(stop, key=lambda string: string not in self._template.jinja)
         return tuple(own_first[:STOPS_OF_A_SERVER])
@@ -72,7 +78,7 @@ class OpenAIGenerator:
 
         async def one(messages: Sequence[Message]) -> Completion:
             async with gate:
-                reply = await self._model.complete(messages, sampling)
+                reply = await self._complete(messages, sampling)
             text = before_stop(reply.text, settings.stop)
             ended = "stop" if len(text) < len(reply.text) else reply.finish_reason
             return Completion(text.strip(), ended, reply.prompt_tokens, reply.completion_tokens)
@@ -86,3 +92,38 @@ class OpenAIGenerator:
 
     def close(self) -> None:
         """Nothing to give back: the server is not ours."""
+
+
+class OpenAITokenGenerator(OpenAIGenerator):
+    """A server's model as a student that is sent token ids: exactly one BOS, as in training.
+
+    Args:
+        model: the server's model.
+        tokenizer: the student's.
+        template_name: the pinned chat template.
+        max_length: tokens of prompt and answer together.
+        name: the identity that is written into answers.
+    """
+
+    def __init__(
+        self, model: OpenAIChat, tokenizer: TokenizerLike, template_name: str, max_length: int, name: str
+    ) -> None:
+        super().__init__(model, template_name, max_length, name)
+        self._server, self._tokenizer = model, tokenizer
+        self._end_id = end_token_id(tokenizer, self._template)
+
+    async def _complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        prompt = encode_prompt(self._tokenizer, self._template, messages)
+        room = self._max_length - len(prompt)
+        if room <= 0:
+            return Completion("", "length", len(prompt), 0)
+        # Always said: without it a completion ends after 16 tokens (OpenAI's API reference).
+        bounded = replace(sampling, max_tokens=min(sampling.max_tokens or room, room))
+        reply = await self._server.complete_ids(prompt, bounded, self._end_id)
+        if reply.prompt_tokens not in (0, len(prompt)):
+            raise EndpointError(
+                f"{self._server!r} counts {reply.prompt_tokens} tokens where {len(prompt)} were sent",
+                expected="a server that continues token ids as they are, with no BOS of its own",
+                fix="serve the student with vLLM, SGLang or llama.cpp, or set infer.openai_api=chat",
+            )
+        return replace(reply, prompt_tokens=len(prompt))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -170,23 +171,26 @@ class _Stopping:
         return any(stop in text for stop in self._stop)
 
 
-def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder.
+
+    Raises:
+        ModelError: transformers is not installed, or the folder has no tokenizer that it can load.
+    """
+    with _explained(folder):
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
     try:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-        from transformers.utils import logging
+        yield
     except ImportError as error:
         raise ModelError(
-            f"engine 'transformers' is not installed ({error})", fix="pip install 'gukbap[train]'"
+            f"transformers is not installed ({error})", fix="pip install 'gukbap[train]'"
         ) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    automatic = "float32" if device == "cpu" else "bfloat16"
-    number_format = getattr(torch, automatic if dtype == "auto" else dtype)
-    # Its bar counts tensors on a line of its own, in the middle of ours.
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=number_format, local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise ModelError(
@@ -194,6 +198,26 @@ def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
             expected="a folder with config.json, safetensors weights and a tokenizer",
             fix="check student.model, or train again where the folder is a run's own model",
         ) from error
+
+
+def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
+    tokenizer = load_tokenizer(folder)
+    with _explained(folder):
+        return tokenizer, _load_model(folder, dtype)
+
+
+def _load_model(folder: Path, dtype: Precision) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers.utils import logging
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    automatic = "float32" if device == "cpu" else "bfloat16"
+    number_format = getattr(torch, automatic if dtype == "auto" else dtype)
+    # Its bar counts tensors on a line of its own, in the middle of ours.
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=number_format, local_files_only=True)
     finally:
         logging.enable_progress_bar()
     model.to(device).eval()
@@ -202,7 +226,7 @@ def _load(folder: Path, dtype: Precision) -> tuple[Any, Any]:
     model.generation_config = GenerationConfig(
         bos_token_id=own_defaults.bos_token_id, eos_token_id=own_defaults.eos_token_id
     )
-    return tokenizer, model
+    return model
 
 
 def _end_ids(tokenizer: Any, model: Any, template: ChatTemplate) -> list[int]:

@@ -49,6 +49,11 @@ class InferConfig(Section):
     tensor_parallel_size: int = Field(1, ge=1, description="engine vllm: GPUs that share the model")
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     base_url: str | None = Field(None, pattern=r"^https?://\S+$", description="engine openai: the server")
+    openai_api: Literal["chat", "completions"] = Field(
+        "chat",
+        description="engine openai: chat, where the server applies a chat template of its own; completions, "
+        "where it gets the token ids that training saw (vLLM, SGLang, llama.cpp)",
+    )
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     @model_validator(mode="after")
@@ -59,6 +64,8 @@ class InferConfig(Section):
                 raise ValueError(f"{name} names one twice: {values}")
         if self.engine == "openai" and self.base_url is None:
             raise ValueError("engine 'openai' needs base_url")
+        if self.engine != "openai" and self.openai_api != "chat":
+            raise ValueError(f"openai_api {self.openai_api!r} needs engine 'openai', not {self.engine!r}")
         if self.engine != "vllm":
             if self.quantization is not None:
                 raise ValueError(

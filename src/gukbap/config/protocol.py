@@ -10,7 +10,7 @@ What LogicKor's generator does (method facts, «LogicKor generation»), and what
 | special tokens skipped, output stripped | always, by every engine |
 | few-shot messages before both turns | always |
 | turn 2 sees the model's own turn 1 | always |
-| the tokenizer's chat template, one BOS | token ids of the pinned template (`student.chat_template`) |
+| its chat template, one BOS | ids of `student.chat_template`; not with `openai_api: chat` |
 | all questions | `evaluate.questions_per_category: null` |
 
 The model length of LogicKor's generator is an option whose default is 4096. Here it is
@@ -76,9 +76,9 @@ def deviations(of: Evaluated) -> list[str]:
     asked = of.evaluate.questions_per_category
     if asked is not None:
         found.append(f"evaluate.questions_per_category is {asked}: not all questions are asked")
-    if of.infer.engine == "openai":
+    if of.infer.engine == "openai" and of.infer.openai_api == "chat":
         found.append(
-            "infer.engine is openai: the server applies a chat template of its own, so that neither the "
+            "infer.openai_api is chat: the server applies a chat template of its own, so that neither the "
             "prompt nor its BOS is known"
         )
     return found

@@ -108,6 +108,7 @@ class _Turns:
             settings.student.chat_template,
             model_length(settings),
             settings.infer.engine,
+            settings.infer.openai_api,
             settings.infer.dtype,
             settings.infer.quantization,
             strategy,
