@@ -18,8 +18,9 @@ def check_inputs(recipe: Recipe) -> None:
     from gukbap.benchmarks import load_questions, load_strategies
     from gukbap.stages.generate import draw_seeds, load_seeds
 
-    draw_seeds(load_seeds(recipe.generate.seeds), recipe.generate.seed_count, recipe.seed)
-    # What lies in a bucket is looked for where the steps run: this machine may have no keys for it.
+    # What lies elsewhere is looked for where the steps run: this machine may have no keys for it.
+    if not recipe.generate.seeds.startswith(("s3://", "hf://")):
+        draw_seeds(recipe.generate, load_seeds(recipe.generate), recipe.seed)
     if not recipe.evaluate.pack.startswith("s3://"):
         load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
         load_strategies(recipe.evaluate.strategies_file, recipe.evaluate.pack)

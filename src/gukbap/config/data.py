@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
@@ -62,10 +64,18 @@ class Endpoint(Section):
 class GenerateConfig(Section):
     """Evol-Instruct (WizardLM, arXiv 2304.12244): rounds of in-depth and in-breadth evolving."""
 
-    seeds: str = Field("bundled://seeds", description="bundled://seeds or a JSON Lines file of seeds")
+    seeds: str = Field(
+        "bundled://seeds",
+        description="bundled://seeds, a file (.jsonl, .csv or .txt), s3://bucket/key of one, or "
+        "hf://datasets/ORG/NAME@REVISION/FILE of one in a data set of the hub",
+    )
     seed_count: int | None = Field(
         None, ge=1, description="how many seeds, drawn evenly over the categories; all when null"
     )
+    seed_quota: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="instead of seed_count: category → how many of its seeds"
+    )
+    default_category: str = Field("everyday", min_length=1, description="of seeds that name no category")
     rounds: int = Field(4, ge=0, le=16, description="evolution rounds (paper: 4); 0 answers the seeds only")
     breadth_share: float = Field(
         1 / 6,
@@ -92,6 +102,12 @@ class GenerateConfig(Section):
     keep_truncated: bool = Field(
         False, description="keep answers that hit answer_max_tokens; off, they are dropped with a reason"
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_draw(self) -> GenerateConfig:
+        if self.seed_quota and self.seed_count is not None:
+            raise ValueError("seed_count and seed_quota are two ways to draw seeds; set one of them to null")
+        return self
 
 
 class DedupConfig(Section):

@@ -34,16 +34,26 @@ def read_training(path: Path, record_type: type[Training]) -> list[Training]:
     try:
         return read_jsonl(path, record_type)
     except InputError:
-        found = _evaluation_record(path)
-        if found is None:
-            raise
-        line, kind = found
-        raise InputError(
-            f"{path}, line {line}: {kind}, which must never become training data",
-            expected=f"{record_type.__name__} records, as `gukbap generate` reads or writes them",
-            fix="give the file of seeds or rows; judgements go to `gukbap score` and `gukbap report`, "
-            "answers to `gukbap judge`",
-        ) from None
+        refuse_evaluation(path, record_type)
+        raise
+
+
+def refuse_evaluation(path: Path, record_type: type[Record]) -> None:
+    """Stop where a JSON Lines file holds something of an evaluation.
+
+    Raises:
+        InputError: names the first such line.
+    """
+    found = _evaluation_record(path)
+    if found is None:
+        return
+    line, kind = found
+    raise InputError(
+        f"{path}, line {line}: {kind}, which must never become training data",
+        expected=f"{record_type.__name__} records, as `gukbap generate` reads or writes them",
+        fix="give the file of seeds or rows; judgements go to `gukbap score` and `gukbap report`, "
+        "answers to `gukbap judge`",
+    ) from None
 
 
 def _evaluation_record(path: Path) -> tuple[int, str] | None:

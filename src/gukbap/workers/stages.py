@@ -51,10 +51,11 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     from gukbap.adapters.chat_models import open_chat
     from gukbap.adapters.model_references import resolve_gguf
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
+    from gukbap.workers.seeds import local_seeds
 
-    seeds = load_seeds(settings.generate.seeds)
-    drawn = draw_seeds(seeds, settings.generate.seed_count, settings.seed)
     progress = context.progress()
+    local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
+    drawn = draw_seeds(local, load_seeds(local), settings.seed)
     folder = context.stage_folder(settings, *(seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))

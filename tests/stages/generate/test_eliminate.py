@@ -130,7 +130,7 @@ def test_labels_of_the_parent_are_no_leak() -> None:
 
 
 def test_hand_written_seeds_are_taken_for_instructions() -> None:
-    seeds = load_seeds("bundled://seeds")
+    seeds = load_seeds(GenerateConfig())
     flaws = {
         seed.id: flaw
         for seed in seeds

@@ -1,13 +1,15 @@
-"""Seeds: the bundled set, user files, and the draw."""
+"""Seeds: the bundled set, and the draw."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gukbap.errors import InputError
+from gukbap.config import GenerateConfig
+from gukbap.errors import ConfigError, InputError
+from gukbap.recipes import load_recipe
 from gukbap.schemas import SEED_CATEGORIES, Seed
 from gukbap.stages.generate import draw_seeds, load_seeds
 
@@ -20,48 +22,68 @@ def _seeds(**sizes: int) -> list[Seed]:
     ]
 
 
+def _config(**values: Any) -> GenerateConfig:
+    return GenerateConfig.model_validate(values)
+
+
 def test_bundled_seeds_cover_every_category() -> None:
-    seeds = load_seeds("bundled://seeds")
+    seeds = load_seeds(_config())
     assert set(SEED_CATEGORIES) == {seed.category for seed in seeds}
 
 
-def test_reads_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "seeds.jsonl"
-    path.write_text('{"id": "a", "category": "math", "instruction": "1+1은 얼마인가요?"}\n', encoding="utf-8")
-    assert [seed.id for seed in load_seeds(str(path))] == ["a"]
-    assert [seed.id for seed in load_seeds(f"file://{path}")] == ["a"]
-
-
-def test_repeated_ids_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "seeds.jsonl"
-    line = '{"id": "a", "category": "math", "instruction": "1+1은 얼마인가요?"}\n'
-    path.write_text(line * 2, encoding="utf-8")
-    with pytest.raises(InputError, match="'a' stands there twice"):
-        load_seeds(str(path))
-
-
-@pytest.mark.parametrize("reference", ["bundled://nothing", "no-such-file.jsonl"])
+@pytest.mark.parametrize(
+    "reference", ["bundled://nothing", "no-such-file.jsonl", "s3://bucket/seeds.jsonl", "seeds.xlsx"]
+)
 def test_unknown_seeds_are_refused(reference: str) -> None:
     with pytest.raises(InputError):
-        load_seeds(reference)
+        load_seeds(_config(seeds=reference))
 
 
 def test_draw_is_even_and_deterministic() -> None:
     seeds = _seeds(math=10, writing=10, coding=10)
-    drawn = draw_seeds(seeds, 9, seed=1)
+    drawn = draw_seeds(_config(seed_count=9), seeds, seed=1)
     assert Counter(seed.category for seed in drawn) == {"math": 3, "writing": 3, "coding": 3}
-    assert drawn == draw_seeds(seeds, 9, seed=1)
-    assert drawn != draw_seeds(seeds, 9, seed=2)
+    assert drawn == draw_seeds(_config(seed_count=9), seeds, seed=1)
+    assert drawn != draw_seeds(_config(seed_count=9), seeds, seed=2)
     assert [seeds.index(seed) for seed in drawn] == sorted(seeds.index(seed) for seed in drawn)
 
 
 def test_small_categories_are_made_up_for() -> None:
-    drawn = draw_seeds(_seeds(math=1, writing=10), 6, seed=1)
+    drawn = draw_seeds(_config(seed_count=6), _seeds(math=1, writing=10), seed=1)
     assert Counter(seed.category for seed in drawn) == {"math": 1, "writing": 5}
 
 
 def test_all_seeds_without_a_count_and_too_many_are_refused() -> None:
     seeds = _seeds(math=3)
-    assert draw_seeds(seeds, None, seed=1) == seeds
+    assert draw_seeds(_config(), seeds, seed=1) == seeds
     with pytest.raises(InputError, match="4 seeds are asked for, but there are 3"):
-        draw_seeds(seeds, 4, seed=1)
+        draw_seeds(_config(seed_count=4), seeds, seed=1)
+
+
+def test_a_quota_draws_so_many_of_each_category() -> None:
+    seeds = _seeds(math=10, writing=10, coding=10)
+    config = _config(seed_quota={"writing": 7, "math": 2})
+    drawn = draw_seeds(config, seeds, seed=1)
+    assert Counter(seed.category for seed in drawn) == {"math": 2, "writing": 7}
+    assert drawn == draw_seeds(config, seeds, seed=1)
+    assert drawn != draw_seeds(config, seeds, seed=2)
+    assert [seeds.index(seed) for seed in drawn] == sorted(seeds.index(seed) for seed in drawn)
+
+
+def test_more_of_a_quota_adds_seeds_and_exchanges_none() -> None:
+    seeds = _seeds(math=10, writing=10)
+    few, many = (
+        {seed.id for seed in draw_seeds(_config(seed_quota={"math": count}), seeds, seed=3)}
+        for count in (4, 6)
+    )
+    assert few < many
+
+
+def test_a_quota_that_cannot_be_met_names_every_category() -> None:
+    with pytest.raises(InputError, match="math: 5 asked for, 3 there; poetry: 1 asked for, 0 there"):
+        draw_seeds(_config(seed_quota={"math": 5, "poetry": 1}), _seeds(math=3), seed=1)
+
+
+def test_count_and_quota_are_not_both_taken() -> None:
+    with pytest.raises(ConfigError, match="set one of them to null"):
+        load_recipe("local", ["generate.seed_quota={math: 1}"])

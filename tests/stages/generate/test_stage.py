@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gukbap.config import GenerateSettings
+from gukbap.config import GenerateConfig, GenerateSettings
 from gukbap.errors import ConfigError, EndpointError, GukbapError
 from gukbap.files import Journal
 from gukbap.ports import ChatModel
@@ -16,7 +16,7 @@ from gukbap.schemas import Seed
 from gukbap.stages.generate import GenerateResult, draw_seeds, generate, load_seeds
 from tests.stages.generate.doubles import CountingChat, FixedChat, SilentProgress, settings
 
-SEEDS = draw_seeds(load_seeds("bundled://seeds"), 14, seed=42)
+SEEDS = draw_seeds(GenerateConfig(seed_count=14), load_seeds(GenerateConfig()), seed=42)
 ONE_SEED = [Seed(id="s", category="everyday", instruction="집에서 두부를 만드는 방법을 알려 주세요.")]
 NEW = "새 지시문: 집에서 두부를 만드는 방법을 단계별로 알려 주세요. 간수 대신 쓸 재료도 들어 주세요."
 

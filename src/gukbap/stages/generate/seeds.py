@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+from gukbap.config import GenerateConfig
 from gukbap.errors import InputError
 from gukbap.schemas import Seed
-from gukbap.stages.training_input import read_training
+from gukbap.stages.generate.seed_files import FORMATS, read_seed_file
 
 BUNDLED_SEEDS = "bundled://seeds"
 
 
-def load_seeds(reference: str) -> list[Seed]:
-    """The seeds of `bundled://seeds` or of a JSON Lines file, in the file's order.
+def load_seeds(config: GenerateConfig) -> list[Seed]:
+    """The seeds of `bundled://seeds` or of a local file (seed_files.FORMATS), in the file's order.
 
     Raises:
         InputError: the file is missing, empty or malformed, or an id stands in it twice.
     """
+    reference = config.seeds
     if reference == BUNDLED_SEEDS:
         with resources.as_file(resources.files("gukbap.data").joinpath("seeds.jsonl")) as path:
-            seeds = read_training(path, Seed)
-    else:
-        if reference.startswith("bundled://"):
-            raise InputError(
-                f"there are no seeds {reference!r}", expected=f"{BUNDLED_SEEDS} or a JSON Lines file"
-            )
-        seeds = read_training(Path(reference.removeprefix("file://")), Seed)
+            return read_seed_file(path, config.default_category)
+    if "://" in reference and not reference.startswith("file://"):
+        raise InputError(
+            f"there are no seeds {reference!r} on this machine",
+            expected=f"{BUNDLED_SEEDS} or a file that ends with {', '.join(FORMATS)}",
+        )
+    seeds = read_seed_file(Path(reference.removeprefix("file://")), config.default_category)
     _refuse_repeated_ids(seeds, reference)
     return seeds
 
@@ -45,31 +47,61 @@ def _refuse_repeated_ids(seeds: Sequence[Seed], reference: str) -> None:
         seen.add(seed.id)
 
 
-def draw_seeds(seeds: Sequence[Seed], count: int | None, seed: int) -> list[Seed]:
-    """`count` seeds, as evenly over the categories as can be, in their original order.
+def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> list[Seed]:
+    """The seeds that a run evolves, in their original order; the draw depends on `seed` alone.
 
-    The draw depends on `seed` alone. A category that is too small gives all it has, and the others
-    make up for it. All seeds where `count` is None.
+    With `seed_count` they are drawn as evenly over the categories as can be: a category that is too
+    small gives all it has, and the others make up for it. With `seed_quota` each named category gives
+    exactly so many, and the others none. With neither, all are taken.
 
     Raises:
-        InputError: there are fewer than `count` seeds.
+        InputError: there are fewer than are asked for.
     """
-    if count is None:
+    by_category = _shuffled(seeds, seed)
+    if config.seed_quota:
+        drawn = _by_quota(by_category, config.seed_quota)
+    elif config.seed_count is not None:
+        drawn = _evenly(by_category, config.seed_count, len(seeds))
+    else:
         return list(seeds)
-    if count > len(seeds):
+    return [seeds[index] for index in sorted(drawn)]
+
+
+def _shuffled(seeds: Sequence[Seed], seed: int) -> dict[str, list[int]]:
+    order = list(range(len(seeds)))
+    random.Random(f"{seed}/seeds").shuffle(order)
+    by_category: dict[str, list[int]] = {item.category: [] for item in seeds}
+    for index in order:
+        by_category[seeds[index].category].append(index)
+    return by_category
+
+
+def _evenly(by_category: Mapping[str, Sequence[int]], count: int, there: int) -> list[int]:
+    if count > there:
         raise InputError(
-            f"{count} seeds are asked for, but there are {len(seeds)}",
-            expected=f"generate.seed_count of at most {len(seeds)}",
+            f"{count} seeds are asked for, but there are {there}",
+            expected=f"generate.seed_count of at most {there}",
             fix="lower generate.seed_count, or set it to null for all seeds",
         )
-    shuffled = list(range(len(seeds)))
-    random.Random(f"{seed}/seeds").shuffle(shuffled)
-    by_category: dict[str, list[int]] = {item.category: [] for item in seeds}
-    for index in shuffled:
-        by_category[seeds[index].category].append(index)
     drawn: list[int] = []
     turn = 0
     while len(drawn) < count:
         drawn += [members[turn] for members in by_category.values() if turn < len(members)]
         turn += 1
-    return [seeds[index] for index in sorted(drawn[:count])]
+    return drawn[:count]
+
+
+def _by_quota(by_category: Mapping[str, Sequence[int]], quota: Mapping[str, int]) -> list[int]:
+    short = [
+        f"{category}: {wanted} asked for, {len(by_category.get(category, ()))} there"
+        for category, wanted in quota.items()
+        if wanted > len(by_category.get(category, ()))
+    ]
+    if short:
+        raise InputError(
+            f"generate.seed_quota asks for more seeds than there are ({'; '.join(short)})",
+            expected=f"categories and numbers among "
+            f"{', '.join(f'{category} {len(members)}' for category, members in by_category.items())}",
+            fix="lower the quota, or add seeds",
+        )
+    return [index for category, wanted in quota.items() for index in by_category[category][:wanted]]

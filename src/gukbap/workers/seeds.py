@@ -1,0 +1,67 @@
+"""Seeds where a step runs: those in a bucket or on the hub are fetched first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gukbap.errors import InputError, ModelError
+from gukbap.ports import Progress
+
+_ON_THE_HUB = re.compile(
+    r"^hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?/(?P<file>[\w./ -]+)$"
+)
+
+
+def local_seeds(reference: str, progress: Progress) -> str:
+    """The seeds as `load_seeds` takes them: what lies in a bucket or on the hub becomes a local file.
+
+    Raises:
+        InputError: the reference is malformed, or nothing lies there.
+        StoreError: the store cannot be reached or refuses the keys.
+    """
+    if reference.startswith("s3://"):
+        return str(_from_bucket(reference, progress))
+    if reference.startswith("hf://"):
+        return str(_from_hub(reference))
+    return reference
+
+
+def _from_bucket(reference: str, progress: Progress) -> Path:
+    from gukbap.adapters.bucket_models import download_model
+
+    try:
+        folder = download_model(reference, progress)
+    except ModelError as error:
+        raise InputError(
+            f"there is no object {reference}",
+            expected="s3://bucket/key of one seed file",
+            fix="check the key, or upload the file",
+        ) from error
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) != 1:
+        raise InputError(
+            f"{len(files)} objects lie under {reference}", expected="s3://bucket/key of one seed file"
+        )
+    return files[0]
+
+
+def _from_hub(reference: str) -> Path:
+    match = _ON_THE_HUB.match(reference)
+    if not match:
+        raise InputError(
+            f"seeds {reference!r} are malformed", expected="hf://datasets/ORG/NAME@REVISION/FILE.jsonl"
+        )
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = hf_hub_download(match["repo"], match["file"], repo_type="dataset", revision=match["revision"])
+    # The client's errors are of several families (HTTP, validation, OS), all ending here.
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise InputError(
+            f"{reference} cannot be had ({type(error).__name__}: {reason})",
+            expected="a file of a data set that this machine may read, or that lies in the hub's cache",
+            fix="check the name, the network, HF_HUB_OFFLINE, and for gated data sets HF_TOKEN",
+        ) from error
+    return Path(path)
