@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from gukbap.schemas import Lineage, Message, Row
+from gukbap.schemas import Message, Row
+from tests.lineages import lineage
 
 _NOUNS = (
     "전통 시장", "도서관", "강아지 산책", "태양광 발전", "김치찌개", "과학 수업", "제주도 여행", "층간 소음",
@@ -98,7 +99,7 @@ def row(identifier: str, text: str, response: str, *, rounds: int = 0, seed_id: 
         id=identifier,
         category="writing",
         messages=[Message(role="user", content=text), Message(role="assistant", content=response)],
-        lineage=Lineage(seed_id=seed_id, round=rounds, teacher="none", answer_call="none"),
+        lineage=lineage(seed_id, round=rounds),
     )
 
 

@@ -15,6 +15,7 @@ def prepare(
     freshness: str,
     teacher_model: str,
     teacher_base_url: str,
+    teacher_licence: str,
     seed_count: int,
     rounds: int,
     max_rows: int,
@@ -61,6 +62,7 @@ def prepare(
         freshness: reuse takes unchanged steps from the cache; always generates new data.
         teacher_model: open model that writes the data.
         teacher_base_url: OpenAI-compatible server of the teacher.
+        teacher_licence: licence of the teacher's weights.
         seed_count: how many seed instructions are drawn.
         rounds: Evol-Instruct rounds.
         max_rows: generation stops when so many rows are kept.
@@ -88,6 +90,7 @@ def prepare(
     form = {
         "teacher_model": teacher_model,
         "teacher_base_url": teacher_base_url,
+        "teacher_licence": teacher_licence,
         "seed_count": seed_count,
         "rounds": rounds,
         "max_rows": max_rows,

@@ -22,6 +22,17 @@ def test_fields_set_their_keys() -> None:
     assert changed.train.learning_rate == RECIPE.train.learning_rate
 
 
+def test_another_teacher_does_not_inherit_the_revision() -> None:
+    pinned = load_recipe("gukbap-mistral-7b", ["teacher.revision=abc123"])
+    assert apply_form(pinned, {"teacher_model": pinned.teacher.model}).teacher.revision == "abc123"
+    assert apply_form(pinned, {"teacher_model": "other/teacher"}).teacher.revision is None
+
+
+def test_a_private_teacher_is_refused_from_the_form() -> None:
+    with pytest.raises(ConfigError, match="gpt-4o is a private model"):
+        apply_form(RECIPE, {"teacher_model": "gpt-4o"})
+
+
 def test_a_field_that_the_form_does_not_offer_is_not_read() -> None:
     assert RECIPE.generate.seed_count is None
     assert apply_form(RECIPE, {"seed_count": 0}) == RECIPE

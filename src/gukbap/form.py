@@ -33,6 +33,12 @@ FIELDS = (
     Field(
         "teacher_base_url", str, ["teacher.base_url"], "OpenAI-compatible server of the teacher, with /v1."
     ),
+    Field(
+        "teacher_licence",
+        str,
+        ["teacher.licence"],
+        "Licence of the teacher's weights; another teacher, another licence.",
+    ),
     Field("seed_count", int, ["generate.seed_count"], "How many seed instructions are drawn."),
     Field("rounds", int, ["generate.rounds"], "Evol-Instruct rounds, 0 to 16."),
     Field("max_rows", int, ["generate.max_rows"], "Generation stops when so many rows are kept."),
@@ -81,5 +87,7 @@ def apply_form(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             for section in sections:
                 place = place[section]
             place[last] = values[field.name]
+    if changed["teacher"]["model"] != recipe.teacher.model:
+        changed["teacher"]["revision"] = None  # that of the recipe's own teacher
     different = [field.name for field in given if values[field.name] != value_at(recipe, field)]
     return check_recipe(changed, where=f"{recipe.name} with the form's {', '.join(different) or 'values'}")

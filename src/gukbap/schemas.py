@@ -63,17 +63,48 @@ class Seed(Record):
     instruction: FilledText
 
 
+class Teacher(Record):
+    """The model that wrote a text, and by what right others may be trained from it."""
+
+    model: str = Field(min_length=1)
+    #: of the weights: a commit as the recipe states it, or sha256:… of the file; None where it is not known
+    revision: str | None = None
+    #: of the weights, as the catalogue or the recipe states it
+    licence: str = Field(min_length=1)
+    #: the server that was asked; None: the run's own machine
+    host: str | None = None
+
+
+class Call(Record):
+    """A teacher's call and what was read out of its reply."""
+
+    #: of the journal's entry, which holds the whole reply and its time
+    key: str
+    #: SHA-256 of the messages that were sent, as canonical JSON
+    prompt_sha256: str
+    #: SHA-256 of the instruction or answer as it stands in the row
+    text_sha256: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+
+
 class Lineage(Record):
     """Where a row comes from: its seed, its parent, and the model calls that made it."""
 
     seed_id: str
     parent_id: str | None = None
+    #: SHA-256 of the instruction that was evolved; None for a seed
+    parent_sha256: str | None = None
     operation: OperationName | None = None
     round: int = Field(ge=0)
-    teacher: str
-    #: journal keys of the calls whose replies became the instruction (None for a seed) and the answer
-    instruction_call: str | None = None
-    answer_call: str
+    teacher: Teacher
+    #: the call that wrote the instruction; None for a seed
+    instruction_call: Call | None = None
+    answer_call: Call
+    #: version of this package that wrote the row
+    version: str
 
 
 class Row(Record):

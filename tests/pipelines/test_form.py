@@ -38,6 +38,7 @@ def test_the_reference_recipe_offers_what_a_user_changes() -> None:
     form = inputs("gukbap-mistral-7b")
     expected = {
         "teacher_model": ("STRING", "microsoft/WizardLM-2-8x22B"),
+        "teacher_licence": ("STRING", "Apache-2.0"),
         "rounds": ("NUMBER_INTEGER", 12),
         "max_rows": ("NUMBER_INTEGER", 2400),
         "epochs": ("NUMBER_INTEGER", 2),

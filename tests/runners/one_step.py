@@ -88,6 +88,7 @@ def recipe(url: str) -> Recipe:
             "generate.seed_count=12",
             "teacher.model=teacher",
             f"teacher.base_url={url}",
+            "teacher.licence=Apache-2.0",
             "teacher.api_key_env=TEACHER_KEY",
             "teacher.concurrency=1",
             "teacher.max_retries=0",

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from bench.korean_rows import VARIANTS, instruction, planted_rows, row
 from gukbap.config import DedupConfig, DedupSettings
 from gukbap.ports import ProgressBar
-from gukbap.schemas import Lineage, Message, Row
+from gukbap.schemas import Message, Row
 from gukbap.stages.dedup import DedupResult, near, near_dedup
 from gukbap.stages.dedup.pairs import Corpus, candidate_pairs, similar_pairs, verified_pairs
 from gukbap.stages.dedup.text import Comparable, fixed_parts, fold, jaccard, shingles
+from tests.lineages import lineage
 
 LONG = "이 답은 서른 글자를 넘도록 일부러 조금 길게 적어 둔 답입니다. 다른 행과 겹치면 중복으로 봅니다."
 
@@ -166,7 +167,7 @@ def test_lone_surrogates_do_no_harm(limit: int, monkeypatch: pytest.MonkeyPatch)
                 Message.model_construct(role="user", content=text),
                 Message.model_construct(role="assistant", content="\udfff"),
             ],
-            lineage=Lineage(seed_id="s", round=0, teacher="none", answer_call="none"),
+            lineage=lineage(),
         )
         for number, text in enumerate(["\ud800", "\ud800가나다", "가나다", "\ud801"])
     ]

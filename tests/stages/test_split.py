@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gukbap.config import SplitConfig, SplitSettings
 from gukbap.errors import InputError
-from gukbap.schemas import Lineage, Message, Row
+from gukbap.schemas import Message, Row
 from gukbap.stages.split import SplitResult, split
+from tests.lineages import lineage
 
 
 def family_rows(families: Mapping[str, tuple[str, int]]) -> list[Row]:
@@ -25,7 +26,7 @@ def family_rows(families: Mapping[str, tuple[str, int]]) -> list[Row]:
                 id=f"{seed_id}.{number}",
                 category=category,
                 messages=[Message(role="user", content="질문"), Message(role="assistant", content="답")],
-                lineage=Lineage(seed_id=seed_id, round=number, teacher="none", answer_call="none"),
+                lineage=lineage(seed_id, round=number),
             ),
         )
         for seed_id, (category, size) in families.items()

@@ -9,10 +9,11 @@ import pytest
 
 from gukbap.errors import InputError
 from gukbap.files import write_jsonl
-from gukbap.schemas import Answer, Lineage, Message, Question, Row, Seed
+from gukbap.schemas import Answer, Message, Question, Row, Seed
 from gukbap.stages.training_input import read_training
 from tests.command import gukbap
 from tests.judgements import judgement
+from tests.lineages import lineage
 
 QUESTION = Question(
     id=1, category="수학(Math)", questions=["둘에 셋을 더하면?", "그 제곱은?"], references=["다섯", None]
@@ -31,7 +32,7 @@ ROW = Row(
     id="a",
     category="math",
     messages=[Message(role="user", content="묻습니다."), Message(role="assistant", content="답합니다.")],
-    lineage=Lineage(seed_id="a", round=0, teacher="t", answer_call="c"),
+    lineage=lineage("a"),
 )
 UPSTREAM = {"id": 1, "category": "수학(Math)", "questions": ["하나", "둘"], "references": [None, None]}
 JUDGED = {**UPSTREAM, "outputs": ["가", "나"], "query_single": {}, "query_multi": {}}

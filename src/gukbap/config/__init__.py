@@ -14,6 +14,7 @@ from gukbap.config.evaluation import (
     PromoteConfig,
     ReportConfig,
 )
+from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import (
     IMAGE_GROUP,
     IMAGE_USER,
@@ -77,7 +78,10 @@ __all__ = [
     "TrainSettings",
     "answer_length",
     "deviations",
+    "host_of",
     "model_length",
     "pipeline_name",
     "settings_text",
+    "states_licence",
+    "why_private",
 ]

@@ -27,6 +27,17 @@ class Endpoint(Section):
     context_length: int = Field(
         2048, ge=256, description="tokens per call that a server started here has room for"
     )
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        description="of the weights that a server serves: a commit or tag",
+    )
+    licence: str | None = Field(
+        None,
+        min_length=1,
+        description="of the weights, for example Apache-2.0; a teacher on a server or in a file must state "
+        "one, the catalogue has those of bundled models",
+    )
     timeout_seconds: float = Field(300, gt=0)
     prompt_price: float | None = Field(
         None, ge=0, description="what a million prompt tokens cost; null: not known, and no cost is told"

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gukbap.config.base import Section
 from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
+from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.settings import (
@@ -63,6 +64,23 @@ class Recipe(Section):
                 f"judge.endpoint.model ({self.judge.endpoint.model}) is the teacher ({self.teacher.model}): "
                 "a model must not judge what it taught; choose another judge, or set "
                 "judge.allow_teacher_as_judge: true, and every table says so"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_is_open(self) -> Recipe:
+        reason = why_private(self.teacher.model, host_of(self.teacher.base_url))
+        if reason is None and self.teacher.licence is not None and not states_licence(self.teacher.licence):
+            reason = f"teacher.licence {self.teacher.licence!r} names none"
+        if reason is not None:
+            raise ValueError(
+                f"{reason}, and only models with open weights under a stated licence may write training "
+                "data; choose such a teacher (a private model may judge: its words are never trained on)"
+            )
+        if self.teacher.licence is None and not self.teacher.model.startswith(("bundled://", "scripted://")):
+            raise ValueError(
+                f"teacher.licence is not stated for {self.teacher.model}; read the licence of its weights "
+                "and set teacher.licence, for example Apache-2.0: every row carries it"
             )
         return self
 

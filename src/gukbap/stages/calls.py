@@ -8,12 +8,22 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from gukbap.errors import GukbapError
-from gukbap.files import Journal, canonical_json, sha256_text
+from gukbap.files import Journal, canonical_json, nfc, sha256_text
 from gukbap.ports import ChatModel, Completion, Sampling
 from gukbap.schemas import Message
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def messages_sha256(messages: Sequence[Message]) -> str:
+    """The SHA-256 of a conversation as it is sent, as 64 hexadecimal digits."""
+    return sha256_text(canonical_json([message.model_dump() for message in messages]))
+
+
+def text_sha256(text: str) -> str:
+    """The SHA-256 of a text as rows hold it: in normal form C, without spaces around it."""
+    return sha256_text(nfc(text).strip())
 
 
 class RecordedCalls:

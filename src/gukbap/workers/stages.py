@@ -52,6 +52,7 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     from gukbap.adapters.model_references import resolve_gguf
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
     from gukbap.workers.seeds import local_seeds
+    from gukbap.workers.teacher import teacher_of
 
     progress = context.progress()
     local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
@@ -59,7 +60,8 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     folder = context.stage_folder(settings, *(seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))
-        result = generate(settings, drawn, model, journal, progress)
+        teacher = teacher_of(settings.teacher, model.name, progress)
+        result = generate(settings, drawn, model, teacher, journal, progress)
         write_jsonl(rows, result.rows)
         write_jsonl(dropped, result.dropped)
         outcome = Outcome(result.statistics, {**_rows_metadata(rows, result.rows), "teacher": model.name})
@@ -89,11 +91,14 @@ def run_split(
     settings: SplitSettings, *, source: Path, train: Path, validation: Path, statistics: Path
 ) -> Outcome:
     """Split rows into training and validation by seed family."""
+    from gukbap.stages.provenance import refuse_foreign
     from gukbap.stages.split import split
     from gukbap.stages.training_input import read_training
 
     with context.tracked(settings.step, settings) as log:
-        result = split(settings, read_training(source, Row))
+        assembled = read_training(source, Row)
+        refuse_foreign(assembled, str(source))
+        result = split(settings, assembled)
         write_jsonl(train, result.train)
         write_jsonl(validation, result.validation)
         outcome = Outcome(result.statistics, _rows_metadata(train, result.train))

@@ -14,6 +14,7 @@ from gukbap.files import Journal
 from gukbap.ports import ChatModel
 from gukbap.schemas import Seed
 from gukbap.stages.generate import GenerateResult, draw_seeds, generate, load_seeds
+from tests.lineages import TEACHER
 from tests.stages.generate.doubles import CountingChat, FixedChat, SilentProgress, settings
 
 SEEDS = draw_seeds(GenerateConfig(seed_count=14), load_seeds(GenerateConfig()), seed=42)
@@ -23,7 +24,7 @@ NEW = "새 지시문: 집에서 두부를 만드는 방법을 단계별로 알�
 
 def _run(path: Path, options: GenerateSettings, model: ChatModel, seeds: list[Seed]) -> GenerateResult:
     with Journal(path / "calls.jsonl") as journal:
-        return generate(options, seeds, model, journal, SilentProgress())
+        return generate(options, seeds, model, TEACHER, journal, SilentProgress())
 
 
 def test_scripted_run_end_to_end(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_scripted_run_end_to_end(tmp_path: Path) -> None:
     assert {row.lineage.round for row in result.rows} == {0, 1, 2}
     for row in result.rows:
         assert [message.role for message in row.messages] == ["user", "assistant"]
-        assert row.lineage.teacher == "scripted (not a model)"
+        assert row.lineage.teacher == TEACHER
         assert (row.lineage.instruction_call is None) == (row.lineage.round == 0)
 
 
@@ -56,9 +57,9 @@ def test_every_call_in_a_lineage_stands_in_the_journal(tmp_path: Path) -> None:
     result = _run(tmp_path, settings(), CountingChat(), SEEDS)
     with Journal(tmp_path / "calls.jsonl") as journal:
         for row in result.rows:
-            assert journal[row.lineage.answer_call]["text"].strip() == row.response
+            assert journal[row.lineage.answer_call.key]["text"].strip() == row.response
             if row.lineage.instruction_call:
-                assert row.instruction in journal[row.lineage.instruction_call]["text"]
+                assert row.instruction in journal[row.lineage.instruction_call.key]["text"]
 
 
 def test_rows_do_not_depend_on_the_order_of_completion(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from gukbap.schemas import (
     STRATEGIES,
     SUBJECTS,
     Judgement,
-    Lineage,
     Message,
     OperationName,
     Row,
@@ -21,6 +20,7 @@ from gukbap.schemas import (
     Subject,
 )
 from tests.judgements import ENGLISH, KOREAN, judgement
+from tests.lineages import lineage
 
 OPERATIONS: tuple[OperationName, ...] = (
     "constraints",
@@ -80,14 +80,7 @@ def row(identity: str, instruction: str, operation: OperationName | None, parent
                 role="assistant", content="국밥은 밥을 국에 만 음식입니다.\n```python\nprint('국밥')\n```"
             ),
         ],
-        lineage=Lineage(
-            seed_id="s",
-            parent_id=parent,
-            operation=operation,
-            round=int(operation is not None),
-            teacher="scripted://teacher",
-            answer_call="0",
-        ),
+        lineage=lineage(parent_id=parent, operation=operation, round=int(operation is not None)),
     )
 
 

@@ -106,7 +106,7 @@ def test_what_a_recipe_says_of_a_licence_is_no_metadata() -> None:
     front, body = _parts(model_card(_facts("gukbap-mistral-7b", sources={}), []))
     assert "license" not in front
     assert front["base_model"] == "mistralai/Mistral-7B-Instruct-v0.2"
-    assert "| open weights |" in body.split("| teacher |")[1]
+    assert "| Apache-2.0 |" in body.split("| teacher |")[1]
     assert "`https://api.deepinfra.com/v1/openai`" in body
 
 

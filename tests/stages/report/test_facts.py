@@ -43,7 +43,9 @@ def test_licences_are_put_beside_their_models() -> None:
 
 
 def test_a_password_in_a_url_does_not_reach_the_facts() -> None:
-    recipe = samples.recipe("teacher.base_url=https://me:hunter2@teacher.example/v1")
+    recipe = samples.recipe(
+        "teacher.base_url=https://me:hunter2@teacher.example/v1", "teacher.licence=Apache-2.0"
+    )
     facts = build_facts(recipe, statistics={})
     assert facts.recipe["teacher"]["base_url"] == "https://teacher.example/v1"
     assert "hunter2" not in facts.model_dump_json()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gukbap.config import TrainSettings
-from gukbap.schemas import Lineage, Message, Row
+from gukbap.schemas import Message, Row
+from tests.lineages import lineage
 
 _WORDS = ("국밥", "김치", "바다", "산책", "도서관", "기차", "아침", "노을", "편지", "시장")
 
@@ -16,8 +17,7 @@ def row(number: int, *pairs: tuple[str, str], system: str | None = None) -> Row:
     messages = [Message(role="system", content=system)] if system else []
     for question, answer in pairs:
         messages += [Message(role="user", content=question), Message(role="assistant", content=answer)]
-    lineage = Lineage(seed_id=f"s{number}", round=0, teacher="scripted", answer_call=f"c{number}")
-    return Row(id=f"r{number}", category="everyday", messages=messages, lineage=lineage)
+    return Row(id=f"r{number}", category="everyday", messages=messages, lineage=lineage(f"s{number}"))
 
 
 def rows(count: int) -> list[Row]:

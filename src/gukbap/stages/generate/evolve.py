@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gukbap import __version__
 from gukbap.config import GenerateSettings
-from gukbap.ports import Progress
-from gukbap.schemas import Dropped, Lineage, Message, OperationName, Row
-from gukbap.stages.calls import RecordedCalls, map_bounded
+from gukbap.ports import Progress, Sampling
+from gukbap.schemas import Call, Dropped, Lineage, Message, OperationName, Row, Teacher
+from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256, text_sha256
 from gukbap.stages.generate.conversations import (
     answer_messages,
     answer_sampling,
@@ -48,16 +49,16 @@ class Candidate:
     instruction: str
     parent: Parent | None = None
     operation: OperationName | None = None
-    instruction_call: str | None = None
+    instruction_call: Call | None = None
     response: str | None = None
-    answer_call: str | None = None
+    answer_call: Call | None = None
     reason: str | None = None
 
     def as_parent(self) -> Parent:
         """The candidate as a member of the pool."""
         return Parent(self.id, self.category, self.seed_id, self.instruction)
 
-    def as_row(self, teacher: str) -> Row:
+    def as_row(self, teacher: Teacher) -> Row:
         """The candidate as a training row."""
         if self.response is None or self.answer_call is None:
             raise ValueError(f"candidate {self.id} has no answer")
@@ -71,11 +72,13 @@ class Candidate:
             lineage=Lineage(
                 seed_id=self.seed_id,
                 parent_id=self.parent.id if self.parent else None,
+                parent_sha256=text_sha256(self.parent.instruction) if self.parent else None,
                 operation=self.operation,
                 round=self.round,
                 teacher=teacher,
                 instruction_call=self.instruction_call,
                 answer_call=self.answer_call,
+                version=__version__,
             ),
         )
 
@@ -143,11 +146,9 @@ class Evolver:
     async def _evolve(self, parent: Parent, round_number: int) -> Candidate:
         operation = draw_operation(self._seed, parent.id, round_number, self._config.breadth_share)
         row_id = f"{parent.seed_id}/r{round_number}-{operation}"
-        key, reply = await self._calls.complete(
-            evolve_messages(operation, parent.instruction),
-            evolve_sampling(self._config, call_seed(self._seed, row_id, round_number, "evolve")),
-            f"evolve {row_id} from {parent.id}",
-        )
+        messages = evolve_messages(operation, parent.instruction)
+        sampling = evolve_sampling(self._config, call_seed(self._seed, row_id, round_number, "evolve"))
+        key, reply = await self._calls.complete(messages, sampling, f"evolve {row_id} from {parent.id}")
         instruction = parse_instruction(reply.text)
         return Candidate(
             row_id,
@@ -157,7 +158,7 @@ class Evolver:
             instruction,
             parent=parent,
             operation=operation,
-            instruction_call=key,
+            instruction_call=_call(key, messages, sampling, instruction),
             reason=instruction_flaw(
                 instruction,
                 reply,
@@ -182,16 +183,16 @@ class Evolver:
         return replace(candidate, reason=EQUAL) if verdict else candidate
 
     async def _answer(self, candidate: Candidate) -> Candidate:
-        key, reply = await self._calls.complete(
-            answer_messages(candidate.instruction, self._config.answer_max_tokens),
-            answer_sampling(self._config, call_seed(self._seed, candidate.id, candidate.round, "answer")),
-            f"answer {candidate.id}",
+        messages = answer_messages(candidate.instruction, self._config.answer_max_tokens)
+        sampling = answer_sampling(
+            self._config, call_seed(self._seed, candidate.id, candidate.round, "answer")
         )
+        key, reply = await self._calls.complete(messages, sampling, f"answer {candidate.id}")
         response = reply.text.strip()
         return replace(
             candidate,
             response=response,
-            answer_call=key,
+            answer_call=_call(key, messages, sampling, response),
             reason=answer_flaw(
                 response,
                 reply,
@@ -201,3 +202,17 @@ class Evolver:
                 config=self._config,
             ),
         )
+
+
+def _call(key: str, messages: Sequence[Message], sampling: Sampling, text: str) -> Call:
+    if sampling.max_tokens is None:
+        raise ValueError("a teacher's reply is always bounded")
+    return Call(
+        key=key,
+        prompt_sha256=messages_sha256(messages),
+        text_sha256=text_sha256(text),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        seed=sampling.seed,
+    )

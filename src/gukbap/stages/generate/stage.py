@@ -12,7 +12,7 @@ from gukbap.config import GenerateSettings
 from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import Journal
 from gukbap.ports import ChatModel, Progress
-from gukbap.schemas import Dropped, Row, Seed
+from gukbap.schemas import Dropped, Row, Seed, Teacher
 from gukbap.stages.calls import RecordedCalls
 from gukbap.stages.generate.evolve import Candidate, Evolver, Parent
 
@@ -40,6 +40,7 @@ def generate(
     settings: GenerateSettings,
     seeds: Sequence[Seed],
     model: ChatModel,
+    teacher: Teacher,
     journal: Journal,
     progress: Progress,
 ) -> GenerateResult:
@@ -47,7 +48,7 @@ def generate(
 
     Every draw depends on the seed, the row and the round, and every reply is journalled before it
     counts: a killed run that starts again with its journal sends only what is missing and ends
-    with the same rows.
+    with the same rows. `teacher` is what every row says of the model.
 
     Raises:
         ConfigError: the settings ask for nothing (no round, and seeds are not answered).
@@ -70,7 +71,7 @@ def generate(
             fix="take a stronger teacher, or look at the reasons: truncated ones need higher "
             "generate.evolve_max_tokens or generate.answer_max_tokens",
         )
-    rows = [candidate.as_row(model.name) for candidate in harvest.kept]
+    rows = [candidate.as_row(teacher) for candidate in harvest.kept]
     dropped = [candidate.as_dropped() for candidate in harvest.candidates if candidate.reason]
     progress.say(
         f"{len(rows)} rows kept, {len(dropped)} candidates dropped ({_reasons_text(harvest) or 'none'}); "

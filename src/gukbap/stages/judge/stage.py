@@ -13,10 +13,10 @@ from typing import Any
 from gukbap.benchmarks import JudgeTemplates
 from gukbap.config import JudgeSettings
 from gukbap.errors import CallFailedError, InputError
-from gukbap.files import Journal, canonical_json, sha256_text
+from gukbap.files import Journal
 from gukbap.ports import ChatModel, Completion, Progress, Sampling
 from gukbap.schemas import Answer, Judgement, Message
-from gukbap.stages.calls import RecordedCalls, map_bounded
+from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256
 from gukbap.stages.judge.messages import Turn, judge_messages
 from gukbap.stages.judge.verdict import NO_SCORE, Verdict, parse_verdict
 
@@ -198,7 +198,7 @@ class _Judging:
             unscored_reason=verdict.unscored_reason,
             comment=verdict.comment,
             raw_reply=reply,
-            prompt_sha256=sha256_text(canonical_json([message.model_dump() for message in messages])),
+            prompt_sha256=messages_sha256(messages),
             calls=spent.calls,
             prompt_tokens=spent.prompt_tokens,
             completion_tokens=spent.completion_tokens,

@@ -168,10 +168,11 @@ def build_facts(
 
 def _models(recipe: Recipe, sources: Mapping[str, ModelSource]) -> list[ModelFact]:
     models = []
-    for role, model, server in (
-        ("teacher", recipe.teacher.model, recipe.teacher.base_url),
-        ("student", recipe.student.model, None),
-        ("judge", recipe.judge.endpoint.model, recipe.judge.endpoint.base_url),
+    judge = recipe.judge.endpoint
+    for role, model, server, stated in (
+        ("teacher", recipe.teacher.model, recipe.teacher.base_url, recipe.teacher.licence),
+        ("student", recipe.student.model, None, None),
+        ("judge", judge.model, judge.base_url, judge.licence),
     ):
         source = sources.get(model, ModelSource())
         if source.hub is None and model.startswith("hf://"):
@@ -181,7 +182,7 @@ def _models(recipe: Recipe, sources: Mapping[str, ModelSource]) -> list[ModelFac
                 role=role,
                 model=model,
                 # What a recipe says of a licence was read by its author, not by this run.
-                licence=source.licence.name if source.licence else recipe.card_facts.get(f"{role}_licence"),
+                licence=source.licence.name if source.licence else stated,
                 source=source,
                 server=_without_user_info(server),
             )
