@@ -24,6 +24,7 @@ _COMMANDS = {
     "logs": ("gukbap.cli.logs", "Show the log of a step on Kubeflow Pipelines."),
     "config": ("gukbap.cli.config", "Show recipes and what may stand in them."),
     "models": ("gukbap.cli.models", "List and fetch the models of the catalogue."),
+    "provenance": ("gukbap.cli.provenance", "Who wrote a data set's rows, and under which licences."),
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),

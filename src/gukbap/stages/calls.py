@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from gukbap.errors import GukbapError
 from gukbap.files import Journal, canonical_json, nfc, sha256_text
 from gukbap.ports import ChatModel, Completion, Sampling
 from gukbap.schemas import Message
+
+#: when a reply was had, in the journal's entry
+_TIME = "time"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,13 +77,15 @@ class RecordedCalls:
         # Each of the two gets what it lacks: a kill may have come between them.
         await self._kept.record(key, recorded)
         self.reused += 1
-        return Completion(**recorded)
+        return Completion(**{name: value for name, value in recorded.items() if name != _TIME})
 
     async def _sent(self, key: str, messages: Sequence[Message], sampling: Sampling) -> Completion:
         completion = await self.model.complete(messages, sampling)
         self.sent += 1
         self.retried += completion.tries - 1
-        await self._kept.record(key, asdict(completion))
+        # The time stays here: in the rows it would make equal runs differ.
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        await self._kept.record(key, {**asdict(completion), _TIME: time})
         return completion
 
 

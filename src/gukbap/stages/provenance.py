@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gukbap import __version__
 from gukbap.config import states_licence, why_private
 from gukbap.errors import InputError
-from gukbap.schemas import Row
+from gukbap.schemas import Row, Teacher
 from gukbap.stages.calls import messages_sha256, text_sha256
 from gukbap.stages.generate.conversations import answer_messages, evolve_messages
 
@@ -93,11 +94,7 @@ def _prompt_problems(row: Row, instructions: Mapping[str, str]) -> Iterator[str]
             yield "its instruction was asked for with another prompt than this version's"
 
 
-def sources(rows: Iterable[Row]) -> dict[tuple[str, str | None, str, str | None, str], int]:
-    """How many rows each teacher wrote: (model, revision, licence, host, package version) → rows."""
-    counts: dict[tuple[str, str | None, str, str | None, str], int] = {}
-    for row in rows:
-        teacher = row.lineage.teacher
-        key = (teacher.model, teacher.revision, teacher.licence, teacher.host, row.lineage.version)
-        counts[key] = counts.get(key, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+def sources(rows: Iterable[Row]) -> dict[tuple[Teacher, str], int]:
+    """How many rows each teacher wrote with each version of this package, the most first."""
+    counts = Counter((row.lineage.teacher, row.lineage.version) for row in rows)
+    return dict(counts.most_common())
