@@ -36,7 +36,7 @@ def test_the_card_recipe_holds_the_facts_of_the_card() -> None:
     ("override", "expected"),
     [
         ("train.lerning_rate=1", r"train\.lerning_rate .did you mean learning_rate"),
-        ("nothing.at=all", "unknown key nothing .allowed: card_facts"),
+        ("nothing.at=all", "unknown key nothing .allowed: budget"),
         ("train.epochs=zwei", r"train\.epochs: .*integer.*zwei"),
         ("train.epochs=0", r"train\.epochs: .*greater"),
         ("infer.engine=tgi", r"infer\.engine: .*'transformers', 'vllm' or 'openai'"),

@@ -4,6 +4,7 @@ GukbapError                  exit 1: the run failed
 ├── EndpointError            a chat server cannot be reached or keeps failing
 │   ├── AuthenticationError  it refuses the key (never tried again)
 │   └── CallFailedError      one call failed after all its retries; others may not
+├── BudgetError              what a run may spend is used up; what was made is kept
 ├── ModelError               a model cannot be found, fetched, verified or loaded
 ├── StoreError               the object store refuses or lacks something
 ├── StorageFullError         no space left on the device
@@ -52,6 +53,10 @@ class AuthenticationError(EndpointError):
 
 class CallFailedError(EndpointError):
     """One call failed for good: after all its retries, or because the server finds it wrong."""
+
+
+class BudgetError(GukbapError):
+    """What a run may spend is used up; what was paid for is kept."""
 
 
 class ModelError(GukbapError):

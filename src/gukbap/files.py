@@ -272,6 +272,10 @@ class Journal:
         """The value recorded under `key`, or None."""
         return self._values.get(key)
 
+    def values(self) -> Collection[Any]:
+        """All recorded values."""
+        return self._values.values()
+
     def record(self, key: str, value: Any) -> None:
         """Append one entry and wait until it is durable."""
         self.record_all({key: value})

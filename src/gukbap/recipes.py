@@ -37,6 +37,14 @@ def load_recipe(reference: str, overrides: Sequence[str] = ()) -> Recipe:
     return check_recipe(values, where=reference)
 
 
+def overridden(recipe: Recipe, overrides: Sequence[str], *, where: str) -> Recipe:
+    """A recipe with further overrides; errors as `load_recipe` has them."""
+    values = recipe.model_dump(mode="json")
+    for override in overrides:
+        _apply(values, override)
+    return check_recipe(values, where=where)
+
+
 def check_recipe(values: Mapping[str, Any], *, where: str) -> Recipe:
     """Check a recipe's values; ConfigError lists every wrong key with its path."""
     try:

@@ -21,7 +21,7 @@ from tests.command import gukbap
         (["run", "smoke", "--run-id", "a/b"], "run id 'a/b'"),
         (["run", "--resume", "nosuch"], "there is no run 'nosuch'"),
         (["run", "smoke", "--set", "generate.seeds=none.jsonl"], "there is no file none.jsonl"),
-        (["run", "smoke", "--set", "generate.seeds=empty.jsonl"], "empty.jsonl holds no record"),
+        (["run", "smoke", "--set", "generate.seeds=empty.jsonl"], "empty.jsonl holds no seed"),
         (["run", "smoke", "--set", "generate.seeds=bad.jsonl"], "bad.jsonl, line 2: not JSON"),
         (["run", "smoke", "--set", "evaluate.pack=none.jsonl"], "none.jsonl"),
         (["run", "smoke", "--set", "teacher.api_key_env=NO_SUCH_KEY"], "NO_SUCH_KEY, which is not set"),

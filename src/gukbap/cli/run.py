@@ -35,7 +35,11 @@ from gukbap.runners.run_folder import RunFolder
     help="One process for all steps; a process or a container for each, through kfp.local; or a cluster.",
 )
 @click.option("--run-id", help="Name the run; made of recipe and time by default.")
-@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped; its own recipe is used.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a stopped run and its own recipe; --set may change the budget alone.",
+)
 @runs_option
 @connection_options
 @json_option
@@ -115,12 +119,13 @@ def _folder(
         check_inputs(checked)
         return RunFolder.create(runs, checked, run_id)
     folder = RunFolder.open(runs, resume)
-    if run_id is not None or overrides:
-        raise UsageError(
-            f"--resume {resume} goes on with the run's own recipe", fix="leave --set and --run-id out"
-        )
+    if run_id is not None:
+        raise UsageError(f"--resume {resume} goes on with the run's own name", fix="leave --run-id out")
     if recipe is not None and load_recipe(recipe).name != folder.recipe.name:
         raise UsageError(f"run {resume} was started with the recipe {folder.recipe.name!r}, not {recipe!r}")
+    if overrides:
+        with folder.locked():
+            folder.change_budget(overrides)
     return folder
 
 

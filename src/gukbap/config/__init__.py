@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gukbap.config.base import Section, settings_text
-from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import (
     LOGICKOR_STOP,
     PUBLISHED,
@@ -48,6 +48,7 @@ __all__ = [
     "NAME_PREFIX",
     "PUBLISHED",
     "BaselineConfig",
+    "BudgetConfig",
     "ClusterConfig",
     "DedupConfig",
     "DedupSettings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gukbap.config.base import Section
 
@@ -119,6 +119,27 @@ class GenerateConfig(Section):
         if self.seed_quota and self.seed_count is not None:
             raise ValueError("seed_count and seed_quota are two ways to draw seeds; set one of them to null")
         return self
+
+
+class BudgetConfig(Section):
+    """What generation may spend in a run; a resumed run counts what it spent before.
+
+    A call begins only where the most that it can take still fits: the limits are kept, and calls under
+    way end and are kept, too.
+    """
+
+    max_requests: int | None = Field(None, description="calls to the teacher, tries that failed included")
+    max_tokens: int | None = Field(None, description="of prompts and replies together")
+    max_cost: float | None = Field(
+        None, description="in the currency of teacher.prompt_price and teacher.completion_price"
+    )
+
+    @field_validator("max_requests", "max_tokens", "max_cost")
+    @classmethod
+    def _something(cls, limit: float | None) -> float | None:
+        if limit is not None and limit <= 0:
+            raise ValueError("no call fits into that budget; give more, or null for no limit")
+        return limit
 
 
 class DedupConfig(Section):

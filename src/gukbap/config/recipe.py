@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
-from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
@@ -40,6 +40,7 @@ class Recipe(Section):
     seed: int = Field(42, ge=0, lt=2**31)
     teacher: Endpoint
     generate: GenerateConfig = GenerateConfig()
+    budget: BudgetConfig = BudgetConfig()
     dedup: DedupConfig = DedupConfig()
     split: SplitConfig = SplitConfig()
     student: StudentConfig
@@ -81,6 +82,15 @@ class Recipe(Section):
             raise ValueError(
                 f"teacher.licence is not stated for {self.teacher.model}; read the licence of its weights "
                 "and set teacher.licence, for example Apache-2.0: every row carries it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _costs_are_known(self) -> Recipe:
+        if self.budget.max_cost is not None and self.teacher.cost(0, 0) is None:
+            raise ValueError(
+                "budget.max_cost needs teacher.prompt_price and teacher.completion_price (a million tokens); "
+                "without them no cost is known"
             )
         return self
 
@@ -134,12 +144,14 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the recipe as resolved, defaults included."""
-        return sha256_text(canonical_json(self.model_dump(mode="json")))
+        """SHA-256 of the recipe as resolved, defaults included; without the budget, which changes no result."""
+        return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget"})))
 
     def generate_settings(self) -> GenerateSettings:
         """The settings of the generate stage."""
-        return GenerateSettings(seed=self.seed, teacher=self.teacher, generate=self.generate)
+        return GenerateSettings(
+            seed=self.seed, teacher=self.teacher, generate=self.generate, budget=self.budget
+        )
 
     def dedup_settings(self) -> DedupSettings:
         """The settings of the dedup stage."""

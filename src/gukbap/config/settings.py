@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from gukbap.config.base import Section
-from gukbap.config.data import DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.training import StudentConfig, TrainConfig
 from gukbap.schemas import Strategy, Subject
@@ -29,6 +29,7 @@ class GenerateSettings(StageSettings):
     step: str = "generate"
     teacher: Endpoint
     generate: GenerateConfig
+    budget: BudgetConfig = BudgetConfig()
 
 
 class DedupSettings(StageSettings):

@@ -29,8 +29,10 @@ from gukbap import __version__
 from gukbap.config import Recipe
 from gukbap.errors import RunExistsError, UsageError
 from gukbap.files import read_json, write_json
-from gukbap.recipes import check_recipe
+from gukbap.recipes import check_recipe, overridden
 
+#: what alone may be set anew where a run goes on: nothing that was made depends on it
+BUDGET_KEYS = "budget."
 RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 
 #: (step, output) → place in the run folder; what is not named here lies in artifacts/<step>/<output>
@@ -103,6 +105,23 @@ class RunFolder:
     def recipe(self) -> Recipe:
         """The recipe that the run was started with."""
         return check_recipe(read_json(self._recipe_file), where=str(self._recipe_file))
+
+    def change_budget(self, overrides: Sequence[str]) -> None:
+        """Give the run another budget, which goes on with what was paid for under the old one.
+
+        Raises:
+            UsageError: an override names anything else.
+            ConfigError: a value is not allowed.
+        """
+        others = [override for override in overrides if not override.strip().startswith(BUDGET_KEYS)]
+        if others:
+            raise UsageError(
+                f"--set {others[0]} would change the run {self.id}, whose work so far was done without it",
+                expected=f"--set {BUDGET_KEYS}… alone where a run is resumed",
+                fix="leave it out, or start a new run",
+            )
+        changed = overridden(self.recipe, overrides, where=str(self._recipe_file))
+        write_json(self._recipe_file, changed.model_dump(mode="json"))
 
     @cached_property
     def _strategies(self) -> Sequence[str]:

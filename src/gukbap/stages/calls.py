@@ -12,6 +12,7 @@ from gukbap.errors import GukbapError
 from gukbap.files import Journal, canonical_json, nfc, sha256_text
 from gukbap.ports import ChatModel, Completion, Sampling
 from gukbap.schemas import Message
+from gukbap.stages.budget import Wallet
 
 #: when a reply was had, in the journal's entry
 _TIME = "time"
@@ -42,10 +43,13 @@ class RecordedCalls:
         model: who replies.
         journal: where replies are kept; one counts only when it is on the disk.
         cache: replies of other work to the same calls, looked up where the journal has none.
+        wallet: what the calls may come to; without one there is no limit.
     """
 
-    def __init__(self, model: ChatModel, journal: Journal, cache: Journal | None = None) -> None:
-        self.model, self.journal, self._cache = model, journal, cache
+    def __init__(
+        self, model: ChatModel, journal: Journal, cache: Journal | None = None, wallet: Wallet | None = None
+    ) -> None:
+        self.model, self.journal, self._cache, self._wallet = model, journal, cache, wallet
         #: calls sent, tries that failed on the way, and calls answered by the journal or the cache
         self.sent = self.retried = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
@@ -80,12 +84,23 @@ class RecordedCalls:
         return Completion(**{name: value for name, value in recorded.items() if name != _TIME})
 
     async def _sent(self, key: str, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        completion = await self.model.complete(messages, sampling)
+        completion = await self._paid(messages, sampling)
         self.sent += 1
         self.retried += completion.tries - 1
         # The time stays here: in the rows it would make equal runs differ.
         time = datetime.now(UTC).isoformat(timespec="seconds")
         await self._kept.record(key, {**asdict(completion), _TIME: time})
+        return completion
+
+    async def _paid(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        if self._wallet is None:
+            return await self.model.complete(messages, sampling)
+        payment = await self._wallet.pay(messages, sampling)
+        completion = None
+        try:
+            completion = await self.model.complete(messages, sampling)
+        finally:
+            await payment.settle(completion)
         return completion
 
 

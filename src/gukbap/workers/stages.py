@@ -14,6 +14,7 @@ from typing import Any
 
 from gukbap.config import (
     BaselineConfig,
+    BudgetConfig,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -57,7 +58,9 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     progress = context.progress()
     local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
-    folder = context.stage_folder(settings, *(seed.model_dump_json() for seed in drawn))
+    # A larger budget goes on with what a smaller one has paid for.
+    unbounded = settings.model_copy(update={"budget": BudgetConfig()})
+    folder = context.stage_folder(unbounded, *(seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))
         teacher = teacher_of(settings.teacher, model.name, progress)

@@ -10,6 +10,7 @@ from gukbap import __version__
 from gukbap.config import GenerateSettings
 from gukbap.ports import Progress, Sampling
 from gukbap.schemas import Call, Dropped, Lineage, Message, OperationName, Row, Teacher
+from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256, text_sha256
 from gukbap.stages.generate.conversations import (
     answer_messages,
@@ -100,9 +101,11 @@ class Candidate:
 class Evolver:
     """Turns parents into candidates with a teacher's help; it holds no state between calls."""
 
-    def __init__(self, settings: GenerateSettings, calls: RecordedCalls, progress: Progress) -> None:
+    def __init__(
+        self, settings: GenerateSettings, calls: RecordedCalls, wallet: Wallet, progress: Progress
+    ) -> None:
         self._seed, self._config = settings.seed, settings.generate
-        self._calls, self._progress = calls, progress
+        self._calls, self._wallet, self._progress = calls, wallet, progress
 
     async def seed_candidates(self, parents: Sequence[Parent]) -> list[Candidate]:
         """The seeds themselves, answered."""
@@ -140,7 +143,10 @@ class Evolver:
             return []
         with self._progress.bar(label, len(items)) as bar:
             return await map_bounded(
-                work, items, self._calls.model.concurrency, on_done=lambda _: bar.advance()
+                work,
+                items,
+                self._calls.model.concurrency,
+                on_done=lambda _: bar.advance(note=self._wallet.note),
             )
 
     async def _evolve(self, parent: Parent, round_number: int) -> Candidate:

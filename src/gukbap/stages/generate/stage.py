@@ -13,6 +13,7 @@ from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import Journal
 from gukbap.ports import ChatModel, Progress
 from gukbap.schemas import Dropped, Row, Seed, Teacher
+from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls
 from gukbap.stages.generate.evolve import Candidate, Evolver, Parent
 
@@ -26,9 +27,10 @@ class GenerateResult:
     Attributes:
         rows: the kept rows: the seeds in their order, then each round in the seeds' order.
         dropped: every candidate that failed, in the same order, with its reason.
-        statistics: JSON values. `rows`, `dropped`, `seeds`, `teacher`; `calls_sent`, `calls_reused`,
-            `prompt_tokens`, `completion_tokens`; `outcomes`: a list of {round, operation (None for a
-            seed), outcome ("kept" or a reason), count}; `reasons`: reason → count.
+        statistics: JSON values. `rows`, `dropped`, `seeds`, `teacher`; `calls_sent`, `calls_retried`,
+            `calls_reused`, `prompt_tokens`, `completion_tokens`, and `cost` where the prices are known;
+            `outcomes`: a list of {round, operation (None for a seed), outcome ("kept" or a reason),
+            count}; `reasons`: reason → count.
     """
 
     rows: list[Row]
@@ -54,6 +56,7 @@ def generate(
         ConfigError: the settings ask for nothing (no round, and seeds are not answered).
         GukbapError: no candidate was kept; the message counts the reasons.
         EndpointError: the teacher cannot be reached, refuses the key or keeps failing.
+        BudgetError: the budget is used up.
     """
     config = settings.generate
     if not config.rounds and not config.answer_seeds:
@@ -61,9 +64,10 @@ def generate(
             "generate.rounds is 0 and generate.answer_seeds is false: there is nothing to generate",
             fix="set generate.rounds to 1 or more, or generate.answer_seeds to true",
         )
-    calls = RecordedCalls(model, journal)
+    wallet = Wallet(settings.budget, settings.teacher, journal)
+    calls = RecordedCalls(model, journal, wallet=wallet)
     harvest = _Harvest(config.max_rows)
-    asyncio.run(_all_rounds(settings, seeds, calls, harvest, progress))
+    asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
     if not harvest.kept:
         raise GukbapError(
             f"no row was kept out of {len(harvest.candidates)} candidates ({_reasons_text(harvest)})",
@@ -77,17 +81,21 @@ def generate(
         f"{len(rows)} rows kept, {len(dropped)} candidates dropped ({_reasons_text(harvest) or 'none'}); "
         f"{calls.sent} calls sent, {calls.reused} taken from the journal"
     )
-    return GenerateResult(rows, dropped, _statistics(harvest, calls, len(seeds)))
+    statistics = _statistics(harvest, calls, len(seeds))
+    if wallet.cost is not None:
+        statistics["cost"] = wallet.cost
+    return GenerateResult(rows, dropped, statistics)
 
 
 async def _all_rounds(
     settings: GenerateSettings,
     seeds: Sequence[Seed],
     calls: RecordedCalls,
+    wallet: Wallet,
     harvest: _Harvest,
     progress: Progress,
 ) -> None:
-    evolver = Evolver(settings, calls, progress)
+    evolver = Evolver(settings, calls, wallet, progress)
     pool = [Parent(seed.id, seed.category, seed.id, seed.instruction) for seed in seeds]
     if settings.generate.answer_seeds:
         await _gather(pool, evolver.seed_candidates, harvest, calls.model.concurrency)
@@ -161,6 +169,7 @@ def _statistics(harvest: _Harvest, calls: RecordedCalls, seeds: int) -> dict[str
         "rows": len(harvest.kept),
         "dropped": len(harvest.candidates) - len(harvest.kept),
         "calls_sent": calls.sent,
+        "calls_retried": calls.retried,
         "calls_reused": calls.reused,
         "prompt_tokens": calls.prompt_tokens,
         "completion_tokens": calls.completion_tokens,
