@@ -144,7 +144,7 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the recipe as resolved, defaults included; without the budget, which changes no result."""
+        """SHA-256 of the recipe as resolved, defaults included, without the budget (it changes nothing)."""
         return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget"})))
 
     def generate_settings(self) -> GenerateSettings:
