@@ -35,6 +35,8 @@ class Completion:
     completion_tokens: int
     #: how often it was asked for, failed and refused tries included
     tries: int = 1
+    #: the server that replied; None: this machine's own
+    host: str | None = None
 
 
 class ChatModel(Protocol):

@@ -71,8 +71,6 @@ class Teacher(Record):
     revision: str | None = None
     #: of the weights, as the catalogue or the recipe states it
     licence: str = Field(min_length=1)
-    #: the server that was asked; None: the run's own machine
-    host: str | None = None
 
 
 class Call(Record):
@@ -80,6 +78,8 @@ class Call(Record):
 
     #: of the journal's entry, which holds the whole reply and its time
     key: str
+    #: the server that replied; None: the run's own machine
+    host: str | None = None
     #: SHA-256 of the messages that were sent, as canonical JSON
     prompt_sha256: str
     #: SHA-256 of the instruction or answer as it stands in the row

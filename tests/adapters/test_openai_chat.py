@@ -7,13 +7,17 @@ import json
 import logging
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gukbap.adapters.chat_models import open_chat
+from gukbap.adapters.mirrored_chat import MirroredChat
 from gukbap.adapters.openai_chat import OpenAIChat
 from gukbap.config import Endpoint
 from gukbap.errors import AuthenticationError, CallFailedError, ConfigError, EndpointError
@@ -84,6 +88,10 @@ def _chat(server: _Server, *, max_retries: int = 2, api_key: str | None = KEY) -
     return OpenAIChat(url, "some/model", api_key=api_key, max_retries=max_retries, timeout_seconds=5)
 
 
+def _host(server: _Server) -> str:
+    return f"127.0.0.1:{server.server_port}"
+
+
 def _complete(chat: OpenAIChat) -> Completion:
     return asyncio.run(chat.complete(MESSAGES, SAMPLING))
 
@@ -95,7 +103,7 @@ def _error(status: int, message: str, **headers: str) -> Reply:
 def test_sends_the_conversation_and_reads_the_reply() -> None:
     with _serving((200, {}, OK)) as server:
         completion = _complete(_chat(server))
-    assert completion == Completion("반갑습니다.", "stop", 5, 3)
+    assert completion == Completion("반갑습니다.", "stop", 5, 3, host=_host(server))
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
     assert headers["authorization"] == f"Bearer {KEY}"
@@ -126,7 +134,7 @@ def test_token_ids_are_sent_as_they_are_and_their_continuation_is_read() -> None
     }
     with _serving(_error(503, "busy"), (200, {}, reply)) as server:
         completion = asyncio.run(_chat(server).complete_ids([1, 733, 16289], SAMPLING, 2))
-    assert completion == Completion(" 반갑습니다.", "stop", 5, 3, tries=2)
+    assert completion == Completion(" 반갑습니다.", "stop", 5, 3, tries=2, host=_host(server))
     path, _, body = server.requests[1]
     assert path == "/v1/completions"
     assert body["prompt"] == [1, 733, 16289]
@@ -145,7 +153,7 @@ def test_one_model_serves_several_event_loops() -> None:
 def test_a_cut_reply_says_so(reason: str) -> None:
     choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": None}}
     with _serving((200, {}, {**OK, "choices": [choice], "usage": None})) as server:
-        assert _complete(_chat(server)) == Completion("", "length", 0, 0)
+        assert _complete(_chat(server)) == Completion("", "length", 0, 0, host=_host(server))
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -223,7 +231,9 @@ def test_replies_of_strange_shapes_are_an_error_or_read_as_far_as_they_go(conten
         except EndpointError as error:
             assert "holds no choice" in str(error)
         else:
-            assert completion in (Completion("예", "length", 0, 0), Completion("", "length", 0, 0))
+            assert completion.text in ("예", "")
+            assert (completion.prompt_tokens, completion.completion_tokens) == (0, 0)
+            assert completion.finish_reason == "length"
 
 
 def test_busy_replies_do_not_use_up_the_tries() -> None:
@@ -288,3 +298,62 @@ def test_a_missing_key_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None
     endpoint = Endpoint(model="m", base_url="http://127.0.0.1:9/v1", api_key_env="SOME_KEY")
     with pytest.raises(ConfigError, match="SOME_KEY"):
         OpenAIChat.from_endpoint(endpoint)
+
+
+def test_mirrors_share_the_work_and_say_who_replied() -> None:
+    with _serving((200, {}, OK)) as one, _serving((200, {}, OK)) as other:
+        mirrored = MirroredChat([_chat(one), _chat(other)])
+
+        async def many() -> list[Completion]:
+            return await asyncio.gather(*(mirrored.complete(MESSAGES, SAMPLING) for _ in range(20)))
+
+        hosts = Counter(completion.host for completion in asyncio.run(many()))
+        assert hosts == {_host(one): len(one.requests), _host(other): len(other.requests)}
+    assert min(hosts.values()) >= 5
+    assert mirrored.name == "some/model"
+    assert mirrored.concurrency == 8
+
+
+def test_a_call_that_one_server_fails_goes_to_the_other() -> None:
+    with _serving(_error(500, "broken")) as broken, _serving((200, {}, OK)) as whole:
+        mirrored = MirroredChat([_chat(broken, max_retries=0), _chat(whole, max_retries=0)])
+        for _ in range(3):
+            assert asyncio.run(mirrored.complete(MESSAGES, SAMPLING)).host == _host(whole)
+    with _serving(_error(500, "broken")) as broken:
+        with pytest.raises(CallFailedError, match="500"):
+            both = [_chat(broken, max_retries=0), _chat(broken, max_retries=0)]
+            asyncio.run(MirroredChat(both).complete(MESSAGES, SAMPLING))
+        assert len(broken.requests) == 2
+
+
+def test_a_key_that_one_server_refuses_stops_at_once() -> None:
+    with _serving(_error(401, "no")) as refusing, _serving((200, {}, OK)) as whole:
+        with pytest.raises(AuthenticationError):
+            asyncio.run(MirroredChat([_chat(refusing), _chat(whole)]).complete(MESSAGES, SAMPLING))
+        assert whole.requests == []
+
+
+def test_an_endpoint_with_mirrors_opens_them_with_their_own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_A", "a")
+    with _serving((200, {}, OK)) as one, _serving((200, {}, OK)) as other:
+        endpoint = Endpoint.model_validate(
+            {
+                "model": "org/m",
+                "base_url": f"http://{_host(one)}/v1",
+                "api_key_env": "KEY_A",
+                "requests_per_minute": 100,
+                "mirrors": [{"base_url": f"http://{_host(other)}/v1", "model": "m-fast", "concurrency": 9}],
+            }
+        )
+        chat = open_chat(endpoint, Path)
+        assert isinstance(chat, MirroredChat)
+        assert chat.concurrency == 13
+
+        async def many() -> None:
+            await asyncio.gather(*(chat.complete(MESSAGES, SAMPLING) for _ in range(6)))
+
+        asyncio.run(many())
+        assert {body["model"] for _, _, body in one.requests} == {"org/m"}
+        assert {body["model"] for _, _, body in other.requests} == {"m-fast"}
+        assert {headers["authorization"] for _, headers, _ in one.requests} == {"Bearer a"}
+        assert {headers["authorization"] for _, headers, _ in other.requests} == {"Bearer no-key"}

@@ -57,7 +57,7 @@ def _with_texts(row: Row, *texts: str) -> Row:
 def test_generated_rows_hold(rows: list[Row]) -> None:
     assert len(rows) > 20
     assert breaches(rows) == []
-    assert sources(rows) == {(TEACHER, rows[0].lineage.version): len(rows)}
+    assert sources(rows) == {(TEACHER, None, rows[0].lineage.version): len(rows)}
 
 
 CHANGES: list[tuple[Callable[[Row], Row], str]] = [
@@ -68,7 +68,9 @@ CHANGES: list[tuple[Callable[[Row], Row], str]] = [
         "openai/gpt-4o is a private model",
     ),
     (
-        lambda row: _with_lineage(row, teacher=Teacher(model="m", licence="MIT", host="api.anthropic.com")),
+        lambda row: _with_lineage(
+            row, answer_call=row.lineage.answer_call.model_copy(update={"host": "api.anthropic.com"})
+        ),
         "api.anthropic.com serves private models",
     ),
     (
@@ -241,11 +243,11 @@ def test_what_rows_say_of_each_kind_of_teacher(tmp_path: Path) -> None:
         return teacher_of(Endpoint.model_validate(values), name, SilentProgress())
 
     bundled = told(model="bundled://qwen2.5-coder-1.5b-instruct")
-    assert (bundled.licence, bundled.host) == ("Apache-2.0", None)
+    assert bundled.licence == "Apache-2.0"
     assert bundled.revision is not None and bundled.revision.startswith("sha256:cc324af0")
     url = "https://me:secret@example.org:8000/v1"
     served = told(model="org/m", base_url=url, licence="MIT", revision="abc123")
-    assert (served.host, served.revision, served.licence) == ("example.org:8000", "abc123", "MIT")
+    assert (served.revision, served.licence) == ("abc123", "MIT")
     (tmp_path / "m.gguf").write_bytes(b"GGUF and some weights")
     filed = told(model=f"file://{tmp_path}/m.gguf", licence="MIT")
     assert filed.revision == f"sha256:{sha256_file(tmp_path / 'm.gguf')}"

@@ -23,9 +23,11 @@ def open_chat(endpoint: Endpoint, resolve: Callable[[str], Path]) -> ChatModel:
         ModelError: the file cannot be found, fetched or loaded.
     """
     if endpoint.base_url is not None:
+        from gukbap.adapters.mirrored_chat import MirroredChat
         from gukbap.adapters.openai_chat import OpenAIChat
 
-        return OpenAIChat.from_endpoint(endpoint)
+        servers = [OpenAIChat.from_endpoint(server) for server in endpoint.mirrored()]
+        return MirroredChat(servers) if len(servers) > 1 else servers[0]
     if endpoint.model.startswith("scripted://"):
         from gukbap.adapters.scripted_chat import ScriptedChat
 

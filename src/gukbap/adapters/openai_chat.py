@@ -6,16 +6,16 @@ import asyncio
 import json
 import os
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 import openai
 
+from gukbap.adapters.pace import Pace
 from gukbap.adapters.redaction import redacted
-from gukbap.adapters.retries import SPENT, NoChoiceError, Retries
-from gukbap.config import Endpoint
+from gukbap.adapters.retries import SPENT, NoChoiceError, Retries, is_busy, is_passing
+from gukbap.config import Endpoint, host_of
 from gukbap.errors import AuthenticationError, CallFailedError, ConfigError, EndpointError
 from gukbap.ports import Completion, Sampling
 from gukbap.schemas import Message
@@ -24,9 +24,6 @@ Answered = TypeVar("Answered")
 
 #: How long a connection may take to open; a reply may take the endpoint's timeout_seconds.
 CONNECT_SECONDS = 10.0
-#: Calls begin so far apart at least. Calls that begin together go through every step of the client together,
-#: so that the first reply of a round waits for the work on the last one; apart, they overlap with waiting.
-STARTS_APART_SECONDS = 0.003
 #: The official client refuses to start without a key; servers that want none ignore this one.
 NO_KEY = "no-key"  # a placeholder, not a secret
 
@@ -41,7 +38,10 @@ class OpenAIChat:
         base_url: the server, with its /v1.
         model: the server's name of the model.
         api_key: the key, or None for a server that wants none.
-        concurrency: how many calls may be under way at once.
+        concurrency: how many calls may be under way at once; fewer while the server is busy, see
+            adapters.pace.
+        requests_per_minute: None for no limit.
+        tokens_per_minute: None for no limit.
         timeout_seconds: how long the server may stay silent.
         max_retries: further tries after a transient failure.
         name: the identity that is written into data, where it is not `model`.
@@ -55,6 +55,8 @@ class OpenAIChat:
         *,
         api_key: str | None = None,
         concurrency: int = 4,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
         timeout_seconds: float = 300,
         max_retries: int = 5,
         name: str | None = None,
@@ -65,7 +67,8 @@ class OpenAIChat:
         self._timeout_seconds, self._max_retries, self._use_proxy = timeout_seconds, max_retries, use_proxy
         self._shown_url = redacted(base_url)
         self._client: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
-        self._next_start = 0.0
+        self._host = host_of(base_url)
+        self.pace = Pace(concurrency, requests_per_minute, tokens_per_minute)
 
     @classmethod
     def from_endpoint(cls, endpoint: Endpoint) -> OpenAIChat:
@@ -81,6 +84,8 @@ class OpenAIChat:
             endpoint.model,
             api_key=_key_from_environment(endpoint.api_key_env, endpoint.model),
             concurrency=endpoint.concurrency,
+            requests_per_minute=endpoint.requests_per_minute,
+            tokens_per_minute=endpoint.tokens_per_minute,
             timeout_seconds=endpoint.timeout_seconds,
             max_retries=endpoint.max_retries,
         )
@@ -123,35 +128,46 @@ class OpenAIChat:
         return await self._answered("/completions", asked, sampling)
 
     async def _answered(self, path: str, asked: Mapping[str, Any], sampling: Sampling) -> Completion:
-        await self._start_apart()
         body = {"model": self._model, **asked, **_drawing(sampling)}
-        completion, tries = await self._retrying(lambda: self._send(path, body))
-        return replace(completion, tries=tries)
+        completion, tries = await self._retrying(
+            lambda: self._send(path, body),
+            _tokens_at_most(asked) + (sampling.max_tokens or 0),
+            lambda reply: reply.prompt_tokens + reply.completion_tokens,
+        )
+        return replace(completion, tries=tries, host=self._host)
 
     async def list_models(self) -> list[str]:
         """The names of the models that the server lists; errors as `complete` has them. Costs nothing."""
-        return (await self._retrying(self._listed))[0]
+        return (await self._retrying(self._listed, 0, lambda _: 0))[0]
 
     async def _listed(self) -> list[str]:
         return [model.id async for model in self._client_of_this_loop().models.list()]
 
-    async def _start_apart(self) -> None:
-        now = time.monotonic()
-        start = max(now, self._next_start)
-        self._next_start = start + STARTS_APART_SECONDS
-        if start > now:
-            await asyncio.sleep(start - now)
-
-    async def _retrying(self, send: Callable[[], Awaitable[Answered]]) -> tuple[Answered, int]:
+    async def _retrying(
+        self, send: Callable[[], Awaitable[Answered]], tokens: int, took: Callable[[Answered], int]
+    ) -> tuple[Answered, int]:
         """The answer, and the number of tries that it took."""
         retries = Retries(self._max_retries)
         while True:
+            start = await self.pace.begin(tokens)
             try:
-                return await send(), retries.tries
+                answered = await send()
             except (openai.OpenAIError, ValueError, NoChoiceError) as error:
                 pause = retries.pause_after(error)
+                if is_busy(error):
+                    self.pace.busy(start, pause or 0.0)
+                elif is_passing(error):
+                    self.pace.failed(start)
+                else:
+                    self.pace.left(start)
                 if pause is None:
                     self._raise_clearly(error, retries.tries)
+            except BaseException:
+                self.pace.left(start)
+                raise
+            else:
+                self.pace.succeeded(start, took(answered))
+                return answered, retries.tries
             await asyncio.sleep(pause)
 
     async def _send(self, path: str, body: Mapping[str, Any]) -> Completion:
@@ -243,6 +259,12 @@ _FIXES: dict[object, str] = {
     402: "the account has no credit left; top it up, then resume",
     429: "lower the endpoint's concurrency or raise its max_retries, then resume",
 }
+
+
+def _tokens_at_most(asked: Mapping[str, Any]) -> int:
+    """Of a prompt: its ids, or a token a character (Mistral's tokenizer takes 0.84 of Korean text)."""
+    ids = asked.get("prompt")
+    return len(ids) if ids is not None else sum(len(message["content"]) for message in asked["messages"])
 
 
 def _drawing(sampling: Sampling) -> dict[str, Any]:

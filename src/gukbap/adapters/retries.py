@@ -49,7 +49,7 @@ class Retries:
         if not is_passing(error):
             return None
         asked = retry_after(error)
-        busy = getattr(error, "status_code", None) == 429
+        busy = is_busy(error)
         pause = asked or self._backoff()
         if busy and self._waited + pause > LONGEST_WAIT_SECONDS:
             return None
@@ -64,6 +64,11 @@ class Retries:
     def _backoff(self) -> float:
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE_SECONDS)
         return pause * random.uniform(0.5, 1.0)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the server asks to be left alone for a while."""
+    return getattr(error, "status_code", None) == 429
 
 
 def is_passing(error: Exception) -> bool:

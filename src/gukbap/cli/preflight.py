@@ -25,7 +25,8 @@ def check_inputs(recipe: Recipe) -> None:
         load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
         load_strategies(recipe.evaluate.strategies_file, recipe.evaluate.pack)
     for key, endpoint in (("teacher", recipe.teacher), ("judge.endpoint", recipe.judge.endpoint)):
-        _check_key(key, endpoint)
+        for server in endpoint.mirrored():
+            _check_key(key, server)
 
 
 def _check_key(key: str, endpoint: Endpoint) -> None:

@@ -45,8 +45,8 @@ def provenance(dataset: tuple[Path, ...], as_json: bool) -> None:
     known = {*parents, *(row.id for row in rows)}
     unknown = sum(row.lineage.parent_id not in known for row in rows if row.lineage.parent_id)
     table = [
-        {**teacher.model_dump(), "version": version, "rows": count}
-        for (teacher, version), count in sources(rows).items()
+        {**teacher.model_dump(), "host": host, "version": version, "rows": count}
+        for (teacher, host, version), count in sources(rows).items()
     ]
     if as_json:
         document = {

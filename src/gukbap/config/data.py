@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from gukbap.config.base import Section
+
+
+class Mirror(Section):
+    """A further server of the same model, which shares the work."""
+
+    base_url: str = Field(pattern=r"^https?://\S+$", description="an OpenAI-compatible server, with its /v1")
+    model: str | None = Field(None, min_length=1, description="what this server calls the model; null: alike")
+    api_key_env: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="NAME of the variable with this server's key"
+    )
+    concurrency: int = Field(4, ge=1, le=1024)
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
+
+    def changes(self) -> dict[str, Any]:
+        """What of an endpoint this server has otherwise."""
+        values = self.model_dump()
+        return values if self.model is not None else {k: v for k, v in values.items() if k != "model"}
 
 
 class Endpoint(Section):
@@ -23,7 +41,13 @@ class Endpoint(Section):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="NAME of the environment variable with the key; never the key",
     )
-    concurrency: int = Field(4, ge=1, le=1024, description="calls under way at once")
+    concurrency: int = Field(
+        4, ge=1, le=1024, description="calls under way at once; a busy server gets fewer"
+    )
+    requests_per_minute: int | None = Field(None, ge=1, description="what the server allows; null: no limit")
+    tokens_per_minute: int | None = Field(
+        None, ge=1, description="what the server allows, of prompts and replies; null: no limit"
+    )
     context_length: int = Field(
         2048, ge=256, description="tokens per call that a server started here has room for"
     )
@@ -45,6 +69,10 @@ class Endpoint(Section):
     completion_price: float | None = Field(None, ge=0, description="what a million reply tokens cost")
     max_retries: int = Field(
         5, ge=0, description="further tries after a transient failure, with exponential backoff"
+    )
+    mirrors: list[Mirror] = Field(
+        default_factory=list,
+        description="further servers of the same weights that share the work; prices and licence are alike",
     )
 
     @property
@@ -69,7 +97,14 @@ class Endpoint(Section):
                 f"model {self.model!r} needs base_url (a server that has it); "
                 "without one, allowed are bundled://NAME, file://PATH.gguf and scripted://NAME"
             )
+        if self.mirrors and self.base_url is None:
+            raise ValueError("mirrors share the work of a server; set base_url, too")
         return self
+
+    def mirrored(self) -> list[Endpoint]:
+        """Each server as an endpoint of its own: this one first, then its mirrors."""
+        alone = self.model_copy(update={"mirrors": []})
+        return [alone, *(alone.model_copy(update=mirror.changes()) for mirror in self.mirrors)]
 
 
 class GenerateConfig(Section):

@@ -70,7 +70,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _teacher_is_open(self) -> Recipe:
-        reason = why_private(self.teacher.model, host_of(self.teacher.base_url))
+        servers = self.teacher.mirrored()
+        found = (why_private(server.model, host_of(server.base_url)) for server in servers)
+        reason = next((one for one in found if one is not None), None)
         if reason is None and self.teacher.licence is not None and not states_licence(self.teacher.licence):
             reason = f"teacher.licence {self.teacher.licence!r} names none"
         if reason is not None:

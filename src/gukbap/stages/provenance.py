@@ -60,9 +60,9 @@ def refuse_foreign(rows: Sequence[Row], place: str) -> None:
 
 def _problems(row: Row, instructions: Mapping[str, str]) -> Iterator[str]:
     lineage, teacher = row.lineage, row.lineage.teacher
-    private = why_private(teacher.model, teacher.host)
-    if private:
-        yield private
+    hosts = {call.host for call in (lineage.instruction_call, lineage.answer_call) if call is not None}
+    private = {why_private(teacher.model, host) for host in hosts} - {None}
+    yield from sorted(filter(None, private))
     if not states_licence(teacher.licence):
         yield f"the licence of its teacher is not stated ({teacher.licence!r})"
     if lineage.answer_call.text_sha256 != text_sha256(row.response):
@@ -94,7 +94,7 @@ def _prompt_problems(row: Row, instructions: Mapping[str, str]) -> Iterator[str]
             yield "its instruction was asked for with another prompt than this version's"
 
 
-def sources(rows: Iterable[Row]) -> dict[tuple[Teacher, str], int]:
-    """How many rows each teacher wrote with each version of this package, the most first."""
-    counts = Counter((row.lineage.teacher, row.lineage.version) for row in rows)
+def sources(rows: Iterable[Row]) -> dict[tuple[Teacher, str | None, str], int]:
+    """How many rows: (teacher, host that gave the answer, version of this package) → rows, the most first."""
+    counts = Counter((row.lineage.teacher, row.lineage.answer_call.host, row.lineage.version) for row in rows)
     return dict(counts.most_common())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gukbap.config import Endpoint, host_of
+from gukbap.config import Endpoint
 from gukbap.errors import ConfigError
 from gukbap.files import sha256_file
 from gukbap.ports import Progress
@@ -42,4 +42,4 @@ def teacher_of(endpoint: Endpoint, name: str, progress: Progress) -> Teacher:
             expected="teacher.licence in the recipe",
             fix="read the licence of its weights, and state it: every row carries it",
         )
-    return Teacher(model=name, revision=revision, licence=licence, host=host_of(endpoint.base_url))
+    return Teacher(model=name, revision=revision, licence=licence)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gukbap import __version__
 from gukbap.config import GenerateSettings
-from gukbap.ports import Progress, Sampling
+from gukbap.ports import Completion, Progress, Sampling
 from gukbap.schemas import Call, Dropped, Lineage, Message, OperationName, Row, Teacher
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256, text_sha256
@@ -164,7 +164,7 @@ class Evolver:
             instruction,
             parent=parent,
             operation=operation,
-            instruction_call=_call(key, messages, sampling, instruction),
+            instruction_call=_call(key, messages, sampling, reply, instruction),
             reason=instruction_flaw(
                 instruction,
                 reply,
@@ -198,7 +198,7 @@ class Evolver:
         return replace(
             candidate,
             response=response,
-            answer_call=_call(key, messages, sampling, response),
+            answer_call=_call(key, messages, sampling, reply, response),
             reason=answer_flaw(
                 response,
                 reply,
@@ -210,11 +210,12 @@ class Evolver:
         )
 
 
-def _call(key: str, messages: Sequence[Message], sampling: Sampling, text: str) -> Call:
+def _call(key: str, messages: Sequence[Message], sampling: Sampling, reply: Completion, text: str) -> Call:
     if sampling.max_tokens is None:
         raise ValueError("a teacher's reply is always bounded")
     return Call(
         key=key,
+        host=reply.host,
         prompt_sha256=messages_sha256(messages),
         text_sha256=text_sha256(text),
         temperature=sampling.temperature,
