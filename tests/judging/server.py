@@ -16,7 +16,10 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from tests.wire import chat_completion, reply, serve
 
 MALFORMED = "이 답변은 평가하기 어렵습니다."
 
@@ -55,30 +58,17 @@ def stored_verdicts(folder: Path) -> dict[tuple[str, str | None], str]:
     return verdicts
 
 
-async def serve(replay: Replay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One connection, kept alive."""
-    try:
-        while request := await _request(reader):
-            path, raw = request
-            if path == "/told":
-                await _answer(writer, 200, {"requests": replay.requests, "told": dict(replay.told)})
-            elif path == "/reset":
-                replay.told.clear()
-                replay.requests = 0
-                await _answer(writer, 200, {})
-            elif not await _judge(replay, raw, writer):
-                break
-    except (ConnectionError, asyncio.IncompleteReadError):
-        return  # the client is gone, as a killed one is
-    finally:
-        writer.close()
-
-
-async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    length = next((int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length")), 0)
-    return lines[0].split()[1], await reader.readexactly(length)
+async def handle(replay: Replay, path: str, raw: bytes, writer: asyncio.StreamWriter) -> bool:
+    """One request."""
+    if path == "/told":
+        await reply(writer, 200, {"requests": replay.requests, "told": dict(replay.told)})
+    elif path == "/reset":
+        replay.told.clear()
+        replay.requests = 0
+        await reply(writer, 200, {})
+    else:
+        return await _judge(replay, raw, writer)
+    return True
 
 
 async def _judge(replay: Replay, raw: bytes, writer: asyncio.StreamWriter) -> bool:
@@ -88,10 +78,10 @@ async def _judge(replay: Replay, raw: bytes, writer: asyncio.StreamWriter) -> bo
     body = json.loads(raw)
     kind = replay.generator.random() / replay.faults if replay.faults else 9.0
     if kind < 1:
-        await _answer(writer, 500, {"error": {"message": "made-up failure"}})
+        await reply(writer, 500, {"error": {"message": "made-up failure"}})
         return True
     if kind < 2:
-        await _answer(writer, 429, {"error": {"message": "made-up load"}}, "Retry-After: 0.1\r\n")
+        await reply(writer, 429, {"error": {"message": "made-up load"}}, "Retry-After: 0.1\r\n")
         return True
     if kind < 2.6:
         return False
@@ -99,42 +89,10 @@ async def _judge(replay: Replay, raw: bytes, writer: asyncio.StreamWriter) -> bo
     digest = hashlib.sha256(json.dumps([body["messages"], body["seed"]]).encode()).digest()
     if digest[0] < 256 * replay.faults:
         text = MALFORMED
-    message = {"role": "assistant", "content": text}
-    await _answer(
-        writer,
-        200,
-        {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": body["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-        },
-    )
+    await reply(writer, 200, chat_completion(body["model"], text, 100, 20, "stop"))
     # Counted when it was handed to the connection: one that breaks after that is the client's loss.
     replay.told[digest.hex()] += 1
     return True
-
-
-async def _answer(writer: asyncio.StreamWriter, status: int, value: object, header: str = "") -> None:
-    payload = json.dumps(value).encode()
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{header}"
-    head += f"Content-Length: {len(payload)}\r\n\r\n"
-    writer.write(head.encode() + payload)
-    await writer.drain()
-
-
-async def run(options: argparse.Namespace) -> None:
-    """Serve until the process is ended."""
-    verdicts = stored_verdicts(options.evaluated)
-    replay = Replay(verdicts, options.latency, options.faults, random.Random(options.seed))
-    server = await asyncio.start_server(
-        lambda reader, writer: serve(replay, reader, writer), "127.0.0.1", options.port
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    async with server:
-        await server.serve_forever()
 
 
 def main() -> None:
@@ -145,7 +103,10 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
-    asyncio.run(run(parser.parse_args()))
+    options = parser.parse_args()
+    verdicts = stored_verdicts(options.evaluated)
+    replay = Replay(verdicts, options.latency, options.faults, random.Random(options.seed))
+    asyncio.run(serve(partial(handle, replay), options.port))
 
 
 if __name__ == "__main__":

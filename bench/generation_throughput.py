@@ -1,0 +1,124 @@
+"""Generation against a server with 100 ms latency at concurrency 64: calls a second, and memory.
+
+    python bench/generation_throughput.py [--seeds 1000] [--memory-seeds 1000 100000]
+
+The limit is concurrency / latency; wanted are 90 % of it for the calls of a stage, journal and all. The peer
+is the plain way: the official client behind a semaphore, nothing kept. The server plays the scripted teacher
+and needs a core of its own: on two cores that are shared the client is what is measured.
+With --memory-seeds the peak of the process's memory is printed for each number of seeds (latency 0).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import openai
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from gukbap.config import GenerateConfig
+from gukbap.stages.generate.conversations import answer_messages, answer_sampling
+from tests.generating.runs import Server, environment, generate_command, serving, write_seeds
+
+LATENCY, CONCURRENCY, WANTED = 0.1, 64, 0.9
+
+
+async def peer(server: Server, texts: list[str]) -> float:
+    """Seconds for as many plain calls as there are texts, nothing kept."""
+    client = openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none")
+    gate, config = asyncio.Semaphore(CONCURRENCY), GenerateConfig()
+
+    async def one(number: int, text: str) -> None:
+        sampling = answer_sampling(config, number)
+        async with gate:
+            await client.chat.completions.create(
+                model="scripted",
+                messages=[{"role": m.role, "content": m.content} for m in answer_messages(text, 512)],  # type: ignore[misc] # as OpenAIChat
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=512,
+                seed=number,
+            )
+
+    start = time.perf_counter()
+    await asyncio.gather(*(one(number, text) for number, text in enumerate(texts)))
+    seconds = time.perf_counter() - start
+    await client.close()
+    return seconds
+
+
+def project(server: Server, seeds: Path, output: Path) -> tuple[int, float]:
+    """Calls and seconds of the stage: answers to seeds, which take one call each."""
+    code = (
+        "import json, sys, time; from pathlib import Path; from gukbap.recipes import load_recipe; "
+        "from gukbap.workers.stages import run_generate; "
+        "import gukbap.adapters.openai_chat, gukbap.stages.generate; "
+        "settings = load_recipe('smoke', sys.argv[2:]).generate_settings(); out = Path(sys.argv[1]); "
+        "start = time.perf_counter(); "
+        "done = run_generate(settings, rows=out / 'r', dropped=out / 'd', statistics=out / 's'); "
+        "print(json.dumps([done.statistics['calls_sent'], time.perf_counter() - start]))"
+    )
+    command = generate_command(server, seeds, output, teacher__concurrency=CONCURRENCY, generate__rounds=0)
+    given = [word for word in command if "=" in word and "." in word.partition("=")[0]]
+    given.append(f"generate.seeds={seeds}")
+    output.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(output), *given],
+        env={**environment(), "GUKBAP_WORK_DIR": str(output / "work")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    calls, seconds = json.loads(done.stdout.splitlines()[-1])
+    return calls, seconds
+
+
+def memory(folder: Path, count: int) -> None:
+    """The peak of a generating process for so many seeds, answers alone."""
+    seeds = write_seeds(folder / f"seeds-{count}.txt", count)
+    with serving() as server:
+        command = generate_command(
+            server, seeds, folder / f"memory-{count}", generate__rounds=0, teacher__concurrency=CONCURRENCY
+        )
+        process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+    print(f"{count} seeds: peak {usage.ru_maxrss / 1024:.0f} MiB (exit code {status})")
+
+
+def main() -> None:
+    """Run peer and project in turn; print calls a second and the ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1500)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--memory-seeds", type=int, nargs="*", default=[])
+    options = parser.parse_args()
+    limit = CONCURRENCY / LATENCY
+    with tempfile.TemporaryDirectory(prefix="gukbap-throughput-") as name:
+        folder = Path(name)
+        seeds = write_seeds(folder / "seeds.txt", options.seeds)
+        texts = seeds.read_text("utf-8").splitlines()
+        ours, theirs = [], []
+        with serving(latency=LATENCY) as server:
+            for number in range(options.runs):
+                theirs.append(len(texts) / asyncio.run(peer(server, texts)))
+                calls, seconds = project(server, seeds, folder / str(number))
+                ours.append(calls / seconds)
+                print(f"peer {theirs[-1]:.0f} calls/s, gukbap {ours[-1]:.0f} calls/s")
+        print(
+            f"limit {limit:.0f} calls/s; best: peer {max(theirs) / limit:.0%}, gukbap {max(ours) / limit:.0%}"
+        )
+        print(f"ratio gukbap / peer {max(ours) / max(theirs):.2f}; wanted {WANTED:.0%} of the limit")
+        for count in options.memory_seeds:
+            memory(folder, count)
+
+
+if __name__ == "__main__":
+    main()
