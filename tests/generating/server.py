@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from gukbap.adapters.scripted_chat import ScriptedChat
 from gukbap.ports import Sampling
@@ -35,10 +36,15 @@ class Teacher:
     told: Counter[str] = field(default_factory=Counter)
     requests: int = 0
 
-    async def written(self, body: dict[str, object]) -> object:
+    async def written(self, body: dict[str, Any]) -> object:
         """A reply to a request."""
-        messages = [Message.model_validate(message) for message in body["messages"]]  # type: ignore[attr-defined]
-        sampling = Sampling(body["temperature"], body["top_p"], body["max_tokens"], body["seed"])  # type: ignore[arg-type]
+        messages = [Message.model_validate(message) for message in body["messages"]]
+        sampling = Sampling(  # what another client leaves out does not matter to a script
+            temperature=float(body.get("temperature") or 0),
+            top_p=float(body.get("top_p") or 1),
+            max_tokens=int(body.get("max_tokens") or 512),
+            seed=int(body.get("seed") or 0),
+        )
         done = await self.script.complete(messages, sampling)
         tokens = (done.prompt_tokens, done.completion_tokens)
         return chat_completion(body["model"], done.text, *tokens, done.finish_reason)
