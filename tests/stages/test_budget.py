@@ -119,15 +119,15 @@ def test_the_worker_finds_the_journal_of_the_smaller_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GUKBAP_WORK_DIR", str(tmp_path / "work"))
-    files = {name: tmp_path / name for name in ("rows", "dropped", "statistics")}
+    rows, dropped, statistics = (tmp_path / name for name in ("rows", "dropped", "statistics"))
     small = load_recipe("smoke", ["tracking.enabled=false", "budget.max_requests=5"]).generate_settings()
     with pytest.raises(BudgetError):
-        run_generate(small, **files)
-    assert not files["rows"].exists()
+        run_generate(small, rows=rows, dropped=dropped, statistics=statistics)
+    assert not rows.exists()
     larger = small.model_copy(update={"budget": BudgetConfig(max_requests=1000)})
-    outcome = run_generate(larger, **files)
+    outcome = run_generate(larger, rows=rows, dropped=dropped, statistics=statistics)
     assert outcome.statistics["calls_reused"] == 5
-    assert read_jsonl(files["rows"], Row)
+    assert read_jsonl(rows, Row)
 
 
 def test_a_budget_of_nothing_is_refused() -> None:

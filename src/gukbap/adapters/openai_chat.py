@@ -174,7 +174,7 @@ class OpenAIChat:
         # Straight to the endpoint, and the reply as it is: to walk through typed messages and replies is
         # nearly half of what a call costs this machine.
         reply = await self._client_of_this_loop().post(path, cast_to=object, body=body)
-        completion = _completion(reply)
+        completion = read_completion(reply)
         if completion is None:
             # Some gateways answer 200 with an error in the body, which the client takes for success.
             raise NoChoiceError
@@ -286,7 +286,7 @@ def _detail(error: BaseException) -> str:
     return text[:300] or type(error).__name__
 
 
-def _completion(reply: object) -> Completion | None:
+def read_completion(reply: object) -> Completion | None:
     """A reply of any shape as a completion; None where it holds no message."""
     if isinstance(reply, str):
         # The client decodes JSON only where the server calls it that.

@@ -9,7 +9,7 @@ import click
 
 from gukbap.cli.options import judged_path, overrides_option
 from gukbap.config import Recipe
-from gukbap.errors import InputError
+from gukbap.errors import InputError, UsageError
 from gukbap.handover import WORK_DIR
 from gukbap.recipes import load_recipe
 from gukbap.schemas import STRATEGIES, SUBJECTS, Strategy, Subject
@@ -53,19 +53,47 @@ def _tell(output: Path, outcome: Any) -> None:
 @recipe_option
 @overrides_option
 @output_option
-@click.option("--seeds", type=_file, help="JSON Lines of seeds; the recipe's by default.")
-def generate(recipe: str, overrides: tuple[str, ...], output: Path, seeds: Path | None) -> None:
-    """Evolve seed instructions and answer them: rows.jsonl, dropped.jsonl, statistics.json."""
+@click.option("--seeds", type=_file, help="A file of seeds (.jsonl, .csv, .txt); the recipe's by default.")
+@click.option(
+    "--batch-requests",
+    type=_file,
+    help="Send nothing: write the next calls here, in OpenAI's batch file format.",
+)
+@click.option(
+    "--batch-results", type=_file, multiple=True, help="With --batch-requests: a provider's file of results."
+)
+def generate(
+    recipe: str,
+    overrides: tuple[str, ...],
+    output: Path,
+    seeds: Path | None,
+    batch_requests: Path | None,
+    batch_results: tuple[Path, ...],
+) -> None:
+    """Evolve seed instructions and answer them: rows.jsonl, dropped.jsonl, statistics.json.
+
+    With --batch-requests, hand the file to the provider's batch interface, and call again with the file of
+    results as --batch-results, until the rows are written: a batch for the seeds, three for each round.
+    """
+    from gukbap.stages.batch import PendingError
+    from gukbap.workers.batch import BatchFiles
     from gukbap.workers.stages import run_generate
 
+    if batch_results and batch_requests is None:
+        raise UsageError("--batch-results needs --batch-requests, for the calls that come next")
     given = (f"generate.seeds={seeds}",) if seeds else ()
     checked = _prepare(recipe, (*overrides, *given), output)
-    outcome = run_generate(
-        checked.generate_settings(),
-        rows=output / "rows.jsonl",
-        dropped=output / "dropped.jsonl",
-        statistics=output / "statistics.json",
-    )
+    try:
+        outcome = run_generate(
+            checked.generate_settings(),
+            rows=output / "rows.jsonl",
+            dropped=output / "dropped.jsonl",
+            statistics=output / "statistics.json",
+            batch=BatchFiles(batch_requests, batch_results) if batch_requests else None,
+        )
+    except PendingError as pending:
+        click.echo(f"{pending.problem}: the calls are in {batch_requests}", err=True)
+        return
     _tell(output, outcome)
 
 

@@ -12,6 +12,7 @@ from gukbap.errors import GukbapError
 from gukbap.files import Journal, canonical_json, nfc, sha256_text
 from gukbap.ports import ChatModel, Completion, Sampling
 from gukbap.schemas import Message
+from gukbap.stages.batch import Pending, PendingError
 from gukbap.stages.budget import Wallet
 
 #: when a reply was had, in the journal's entry
@@ -29,6 +30,11 @@ def messages_sha256(messages: Sequence[Message]) -> str:
 def text_sha256(text: str) -> str:
     """The SHA-256 of a text as rows hold it: in normal form C, without spaces around it."""
     return sha256_text(nfc(text).strip())
+
+
+def journal_entry(completion: Completion) -> dict[str, Any]:
+    """A reply as the journal keeps it, with the time: in the rows that would make equal runs differ."""
+    return {**asdict(completion), _TIME: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 class RecordedCalls:
@@ -50,6 +56,8 @@ class RecordedCalls:
         self, model: ChatModel, journal: Journal, cache: Journal | None = None, wallet: Wallet | None = None
     ) -> None:
         self.model, self.journal, self._cache, self._wallet = model, journal, cache, wallet
+        #: where calls are noted instead of sent; None: they are sent
+        self.pending: Pending | None = None
         #: calls sent, tries that failed on the way, and calls answered by the journal or the cache
         self.sent = self.retried = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
@@ -67,7 +75,11 @@ class RecordedCalls:
         """The key and the reply of a call, from the journal where it is there."""
         key = self.key(messages, sampling, purpose)
         async with self._under_way.setdefault(key, asyncio.Lock()):
-            completion = await self._recorded(key) or await self._sent(key, messages, sampling)
+            completion = await self._recorded(key)
+            if completion is None and self.pending is not None:
+                self.pending.add(key, messages, sampling)
+                raise PendingError(f"the reply to {purpose} is not there yet")
+            completion = completion or await self._sent(key, messages, sampling)
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         return key, completion
@@ -87,9 +99,7 @@ class RecordedCalls:
         completion = await self._paid(messages, sampling)
         self.sent += 1
         self.retried += completion.tries - 1
-        # The time stays here: in the rows it would make equal runs differ.
-        time = datetime.now(UTC).isoformat(timespec="seconds")
-        await self._kept.record(key, {**asdict(completion), _TIME: time})
+        await self._kept.record(key, journal_entry(completion))
         return completion
 
     async def _paid(self, messages: Sequence[Message], sampling: Sampling) -> Completion:

@@ -10,12 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gukbap.config import (
     BaselineConfig,
     BudgetConfig,
     DedupSettings,
+    Endpoint,
     GenerateSettings,
     InferSettings,
     JudgeSettings,
@@ -36,6 +37,11 @@ from gukbap.schemas import Answer, Record, Row, Strategy
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 
+if TYPE_CHECKING:
+    from gukbap.ports import ChatModel, Progress
+    from gukbap.stages.batch import Pending
+    from gukbap.workers.batch import BatchFiles
+
 
 def _rows_metadata(path: Path, records: Sequence[Record]) -> dict[str, Any]:
     return {"rows": len(records), "sha256": sha256_file(path)}
@@ -47,11 +53,22 @@ def _done(outcome: Outcome, statistics: Path) -> Outcome:
 
 
 @leaving_errors
-def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, statistics: Path) -> Outcome:
-    """Evolve and answer the seeds; writes kept rows and dropped candidates."""
-    from gukbap.adapters.chat_models import open_chat
-    from gukbap.adapters.model_references import resolve_gguf
+def run_generate(
+    settings: GenerateSettings,
+    *,
+    rows: Path,
+    dropped: Path,
+    statistics: Path,
+    batch: BatchFiles | None = None,
+) -> Outcome:
+    """Evolve and answer the seeds; writes kept rows and dropped candidates.
+
+    With `batch` nothing is sent: results are read, and the next requests written. Then PendingError is
+    raised until all replies are there.
+    """
+    from gukbap.stages.batch import PendingError
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
+    from gukbap.workers.batch import take_results
     from gukbap.workers.seeds import local_seeds
     from gukbap.workers.teacher import teacher_of
 
@@ -62,14 +79,33 @@ def run_generate(settings: GenerateSettings, *, rows: Path, dropped: Path, stati
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
     folder = context.stage_folder(unbounded, *(seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
-        model = open_chat(settings.teacher, lambda uri: resolve_gguf(uri, progress))
+        model, pending = _teacher(settings.teacher, batch, progress)
+        if batch is not None:
+            take_results(batch, settings.teacher, journal, progress)
         teacher = teacher_of(settings.teacher, model.name, progress)
-        result = generate(settings, drawn, model, teacher, journal, progress)
+        try:
+            result = generate(settings, drawn, model, teacher, journal, progress, pending=pending)
+        except PendingError:
+            if batch is not None and pending is not None:
+                pending.write(batch.requests)
+            raise
         write_jsonl(rows, result.rows)
         write_jsonl(dropped, result.dropped)
         outcome = Outcome(result.statistics, {**_rows_metadata(rows, result.rows), "teacher": model.name})
         log(outcome)
     return _done(outcome, statistics)
+
+
+def _teacher(
+    endpoint: Endpoint, batch: BatchFiles | None, progress: Progress
+) -> tuple[ChatModel, Pending | None]:
+    from gukbap.adapters.chat_models import open_chat
+    from gukbap.adapters.model_references import resolve_gguf
+    from gukbap.workers.batch import open_batch
+
+    if batch is not None:
+        return open_batch(endpoint)
+    return open_chat(endpoint, lambda uri: resolve_gguf(uri, progress)), None
 
 
 @leaving_errors

@@ -10,6 +10,7 @@ from gukbap import __version__
 from gukbap.config import GenerateSettings
 from gukbap.ports import Completion, Progress, Sampling
 from gukbap.schemas import Call, Dropped, Lineage, Message, OperationName, Row, Teacher
+from gukbap.stages.batch import PendingError
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256, text_sha256
 from gukbap.stages.generate.conversations import (
@@ -141,6 +142,8 @@ class Evolver:
     ) -> list[Result]:
         if not items:
             return []
+        if self._calls.pending is not None:
+            return await self._as_far_as_recorded(label, work, items)
         with self._progress.bar(label, len(items)) as bar:
             return await map_bounded(
                 work,
@@ -148,6 +151,22 @@ class Evolver:
                 self._calls.model.concurrency,
                 on_done=lambda _: bar.advance(note=self._wallet.note),
             )
+
+    async def _as_far_as_recorded(
+        self, label: str, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
+    ) -> list[Result]:
+        """The results, where the journal has all replies; else every missing call is noted."""
+        found = []
+        for item in items:
+            try:
+                found.append(await work(item))
+            except PendingError:
+                continue
+        if len(found) < len(items):
+            raise PendingError(
+                f"{label}: {len(items) - len(found)} of {len(items)} replies are not there yet"
+            )
+        return found
 
     async def _evolve(self, parent: Parent, round_number: int) -> Candidate:
         operation = draw_operation(self._seed, parent.id, round_number, self._config.breadth_share)

@@ -13,6 +13,7 @@ from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import Journal
 from gukbap.ports import ChatModel, Progress
 from gukbap.schemas import Dropped, Row, Seed, Teacher
+from gukbap.stages.batch import Pending
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls
 from gukbap.stages.generate.evolve import Candidate, Evolver, Parent
@@ -45,18 +46,22 @@ def generate(
     teacher: Teacher,
     journal: Journal,
     progress: Progress,
+    *,
+    pending: Pending | None = None,
 ) -> GenerateResult:
     """Evolve and answer seed instructions (Evol-Instruct, WizardLM, arXiv 2304.12244).
 
     Every draw depends on the seed, the row and the round, and every reply is journalled before it
     counts: a killed run that starts again with its journal sends only what is missing and ends
-    with the same rows. `teacher` is what every row says of the model.
+    with the same rows. `teacher` is what every row says of the model. With `pending` nothing is sent: the
+    next calls that the journal does not hold are noted there.
 
     Raises:
         ConfigError: the settings ask for nothing (no round, and seeds are not answered).
         GukbapError: no candidate was kept; the message counts the reasons.
         EndpointError: the teacher cannot be reached, refuses the key or keeps failing.
         BudgetError: the budget is used up.
+        PendingError: calls were noted in `pending`, and what comes after them is not known yet.
     """
     config = settings.generate
     if not config.rounds and not config.answer_seeds:
@@ -66,6 +71,7 @@ def generate(
         )
     wallet = Wallet(settings.budget, settings.teacher, journal)
     calls = RecordedCalls(model, journal, wallet=wallet)
+    calls.pending = pending
     harvest = _Harvest(config.max_rows)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
     if not harvest.kept:
