@@ -16,6 +16,7 @@ def report(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     model_card: dsl.Output[dsl.Markdown],
+    data_card: dsl.Output[dsl.Markdown],
     scores: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     base_default: dsl.Input[dsl.Dataset] = None,
@@ -28,7 +29,7 @@ def report(
     infer_tuned_statistics: dsl.Input[dsl.Artifact] = None,
     model_sha256: str = "",
 ) -> None:
-    """Write the score tables, the report and the model card.
+    """Write the score tables, the report and the cards of model and data.
 
     Args:
         recipe: the whole recipe as JSON.
@@ -40,6 +41,7 @@ def report(
         html: a page with tables and plots.
         markdown: the same tables as text.
         model_card: the model card, every number measured.
+        data_card: the card of the data set, with its sources and licences.
         scores: score tables and paired differences, JSON.
         metrics: the numbers of the scores.
         base_default: judgements of the base student, strategy default.
@@ -76,7 +78,9 @@ def report(
         html=Path(html.path),
         markdown=Path(markdown.path),
         model_card=Path(model_card.path),
+        data_card=Path(data_card.path),
         scores=Path(scores.path),
         model_sha256=model_sha256 or None,
     )
-    hand_over(outcome, checked, metrics, html=html, markdown=markdown, model_card=model_card, scores=scores)
+    cards = {"model_card": model_card, "data_card": data_card}
+    hand_over(outcome, checked, metrics, html=html, markdown=markdown, scores=scores, **cards)

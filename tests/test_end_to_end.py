@@ -59,7 +59,14 @@ FEWER_STEPS = (*UNTRACKED, "--set", "infer.strategies=[default]", "--set", "infe
 def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
     run = finished / "runs" / "first"
     assert all(contents(run).values())
-    for name in ("report.html", "report.md", "model_card.md", "model/model.safetensors", "run.json"):
+    for name in (
+        "report.html",
+        "report.md",
+        "model_card.md",
+        "dataset/README.md",
+        "model/model.safetensors",
+        "run.json",
+    ):
         assert (run / name).stat().st_size > 0
     assert "scripted" in (run / "report.html").read_text(encoding="utf-8").lower()
     scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))

@@ -45,6 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         html=folder.place("report", "html"),
         markdown=folder.place("report", "markdown"),
         model_card=folder.place("report", "model_card"),
+        data_card=folder.place("report", "data_card"),
         scores=folder.place("report", "scores"),
     )
     return folder

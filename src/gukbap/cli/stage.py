@@ -242,7 +242,7 @@ def report(
     overrides: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Report on JUDGEMENTS: report.html, report.md, model_card.md, scores.json."""
+    """Report on JUDGEMENTS: report.html, report.md, model_card.md, data_card.md, scores.json."""
     from gukbap.config import BaselineConfig
     from gukbap.workers.stages import run_report
 
@@ -254,6 +254,7 @@ def report(
         html=output / "report.html",
         markdown=output / "report.md",
         model_card=output / "model_card.md",
+        data_card=output / "data_card.md",
         scores=output / "scores.json",
         baselines=[BaselineConfig(path=str(path)) for path in baselines],
     )

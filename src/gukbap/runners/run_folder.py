@@ -3,7 +3,7 @@
 ```
 runs/<id>/
   recipe.json  run.json
-  dataset/     generated, deduplicated, train and validation rows, what was dropped and removed
+  dataset/     generated, deduplicated, train and validation rows, what was dropped and removed, a card
   model/       the trained student
   answers/  judgements/   one file a subject and strategy
   scores.json  report.html  report.md  model_card.md
@@ -47,6 +47,7 @@ _PLACES = {
     ("report", "html"): "report.html",
     ("report", "markdown"): "report.md",
     ("report", "model_card"): "model_card.md",
+    ("report", "data_card"): "dataset/README.md",
     ("report", "scores"): "scores.json",
 }
 

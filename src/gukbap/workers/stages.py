@@ -245,15 +245,22 @@ def run_report(
     html: Path,
     markdown: Path,
     model_card: Path,
+    data_card: Path,
     scores: Path,
     model_sha256: str | None = None,
     baselines: Sequence[BaselineConfig] = (),
 ) -> Outcome:
-    """Write the tables, plots and model card of a run; `baselines` are shown besides the recipe's."""
+    """Write the tables, plots and cards of a run; `baselines` are shown besides the recipe's."""
     from gukbap.stages.report import report
     from gukbap.workers.report import read_report_inputs
 
-    targets = {"report.html": html, "report.md": markdown, "model_card.md": model_card, "scores.json": scores}
+    targets = {
+        "report.html": html,
+        "report.md": markdown,
+        "model_card.md": model_card,
+        "data_card.md": data_card,
+        "scores.json": scores,
+    }
     with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
         found = read_report_inputs(
             recipe,

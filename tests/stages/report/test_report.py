@@ -19,7 +19,7 @@ from gukbap.stages.report import Baseline, RunFacts, build_facts, report
 from gukbap.stages.report.pages import SCRIPTED_BANNER, TEACHER_BANNER
 from tests.stages.report import samples
 
-FILES = ["model_card.md", "report.html", "report.md", "scores.json"]
+FILES = ["data_card.md", "model_card.md", "report.html", "report.md", "scores.json"]
 
 
 def _facts(*overrides: str, name: str = "smoke") -> RunFacts:

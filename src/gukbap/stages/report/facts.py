@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gukbap import __version__
 from gukbap.benchmarks import PackIdentity
 from gukbap.config import Recipe, deviations, pipeline_name
-from gukbap.schemas import OperationName, Row
+from gukbap.schemas import OperationName, Row, Teacher
+from gukbap.stages.provenance import sources as data_sources
 
 #: sample rows of each operation
 SAMPLES_PER_OPERATION = 2
@@ -77,6 +78,17 @@ class Sample(_Facts):
     answer: str
 
 
+class DataSource(_Facts):
+    """A teacher that wrote training rows: which one, where it was asked, and how many it wrote."""
+
+    teacher: Teacher
+    #: None: the run's own machine
+    host: str | None
+    #: of this package
+    version: str
+    rows: int
+
+
 class RunFacts(_Facts):
     """Everything but the judgements. Any statistics may be missing: the report then leaves them out."""
 
@@ -111,6 +123,8 @@ class RunFacts(_Facts):
     samples: list[Sample] = Field(default_factory=list)
     #: operation ("seed" for none) → training rows
     rows_by_operation: dict[str, int] = Field(default_factory=dict)
+    #: who wrote the training rows, the most first
+    sources: list[DataSource] = Field(default_factory=list)
 
     def model(self, role: str) -> ModelFact:
         """The model of a role: teacher, student or judge."""
@@ -163,6 +177,10 @@ def build_facts(
         judge=_steps("judge", statistics),
         samples=draw_samples(rows),
         rows_by_operation=_by_operation(rows),
+        sources=[
+            DataSource(teacher=teacher, host=host, version=version, rows=count)
+            for (teacher, host, version), count in data_sources(rows).items()
+        ],
     )
 
 

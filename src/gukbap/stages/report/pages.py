@@ -1,4 +1,4 @@
-"""The report's files: a page, Markdown, the model card and machine-readable scores."""
+"""The report's files: a page, Markdown, the cards of model and data, and machine-readable scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEACHER_BANNER = "The judge is also the teacher: scores compare only with each o
 def report(
     facts: RunFacts, judgements: Sequence[Judgement], output: Path, baselines: Sequence[Baseline] = ()
 ) -> None:
-    """Write `report.html`, `report.md`, `model_card.md` and `scores.json` into a folder.
+    """Write `report.html`, `report.md`, `model_card.md`, `data_card.md` and `scores.json` into a folder.
 
     Equal input gives equal bytes: no times, no paths, no machine. No judgement at all is allowed;
     the tables are then left out.
@@ -40,6 +40,7 @@ def report(
     for name in ("report.html", "report.md"):
         write_text(output / name, rendered(name, values))
     write_text(output / "model_card.md", _card(facts, evaluation))
+    write_text(output / "data_card.md", rendered("data_card.md", {**values, "front_matter": _data_front()}))
     write_json(output / "scores.json", scores_document(facts, evaluation))
 
 
@@ -92,6 +93,24 @@ def _card(facts: RunFacts, evaluation: Evaluation) -> str:
     front = yaml.safe_dump(front_matter(facts, evaluation.table), allow_unicode=True, sort_keys=False)
     values = {**_values(facts, evaluation), **prompt_values(facts), **training_values(facts)}
     return rendered("model_card.md", {**values, "front_matter": front})
+
+
+def _data_front() -> str:
+    front = {
+        "language": ["ko"],
+        "task_categories": ["text-generation"],
+        "tags": ["gukbap", "korean", "evol-instruct", "synthetic"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": "train", "path": "train.jsonl"},
+                    {"split": "validation", "path": "validation.jsonl"},
+                ],
+            }
+        ],
+    }
+    return yaml.safe_dump(front, allow_unicode=True, sort_keys=False)
 
 
 def _values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""The card of the data set: metadata that the hub reads, sources and licences, what was dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gukbap.recipes import load_recipe
+from gukbap.stages.report import RunFacts, build_facts, report
+from tests.stages.report import samples
+
+
+def _card(folder: Path, facts: RunFacts) -> tuple[dict[str, object], str]:
+    report(facts, samples.judgements(), folder)
+    empty, front, body = (folder / "data_card.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert empty == ""
+    return yaml.safe_load(front), body
+
+
+def test_the_hub_finds_the_files_and_a_reader_the_sources(tmp_path: Path) -> None:
+    rows = samples.rows()
+    facts = build_facts(
+        load_recipe("local"), statistics=samples.statistics(), rows=rows, dataset_sha256="a" * 64
+    )
+    front, body = _card(tmp_path, facts)
+    assert front["language"] == ["ko"]
+    files = front["configs"][0]["data_files"]  # type: ignore[index]
+    assert [one["path"] for one in files] == ["train.jsonl", "validation.jsonl"]
+    assert (
+        f"| `scripted (not a model)` | not stated | Apache-2.0 | the run's own machine | 0.0 | {len(rows)} |"
+        in body
+    )
+    assert "a" * 64 in body
+    assert "| generate | 48 | 14 |" in body
+    assert facts.recipe_hash in body
+    hub = pytest.importorskip("huggingface_hub")
+    assert hub.DatasetCard((tmp_path / "data_card.md").read_text("utf-8")).data.language == ["ko"]
+
+
+def test_without_rows_nothing_is_made_up(tmp_path: Path) -> None:
+    _, body = _card(tmp_path, build_facts(load_recipe("smoke"), statistics={}))
+    assert "Not recorded." in body
+    assert "No number here is a result" in body
