@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import Any, NoReturn, TypeVar
 
 import openai
@@ -24,6 +25,8 @@ Answered = TypeVar("Answered")
 
 #: How long a connection may take to open; a reply may take the endpoint's timeout_seconds.
 CONNECT_SECONDS = 10.0
+#: For every call a pool of connections looks at each connection that it has: many small pools cost less.
+CONNECTIONS_OF_A_POOL = 8
 #: The official client refuses to start without a key; servers that want none ignore this one.
 NO_KEY = "no-key"  # a placeholder, not a secret
 
@@ -66,7 +69,7 @@ class OpenAIChat:
         self._name, self._concurrency = name or model, concurrency
         self._timeout_seconds, self._max_retries, self._use_proxy = timeout_seconds, max_retries, use_proxy
         self._shown_url = redacted(base_url)
-        self._client: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
+        self._clients: tuple[asyncio.AbstractEventLoop, Iterator[openai.AsyncOpenAI]] | None = None
         self._host = host_of(base_url)
         self.pace = Pace(concurrency, requests_per_minute, tokens_per_minute)
 
@@ -183,21 +186,23 @@ class OpenAIChat:
     def _client_of_this_loop(self) -> openai.AsyncOpenAI:
         # The client's connections belong to the event loop that opened them.
         loop = asyncio.get_running_loop()
-        if self._client is None or self._client[0] is not loop:
-            timeout = openai.Timeout(
-                self._timeout_seconds, connect=min(CONNECT_SECONDS, self._timeout_seconds)
-            )
-            client = openai.AsyncOpenAI(
-                base_url=self._base_url,
-                api_key=self._key or NO_KEY,
-                timeout=timeout,
-                max_retries=0,  # see adapters.retries
-                http_client=openai.DefaultAsyncHttpxClient(
-                    trust_env=self._use_proxy, timeout=timeout, verify=self._certificates()
-                ),
-            )
-            self._client = (loop, client)
-        return self._client[1]
+        if self._clients is None or self._clients[0] is not loop:
+            count = -(-self._concurrency // CONNECTIONS_OF_A_POOL)
+            certificates = self._certificates()
+            self._clients = (loop, cycle([self._new_client(certificates) for _ in range(count)]))
+        return next(self._clients[1])
+
+    def _new_client(self, certificates: ssl.SSLContext | bool) -> openai.AsyncOpenAI:
+        timeout = openai.Timeout(self._timeout_seconds, connect=min(CONNECT_SECONDS, self._timeout_seconds))
+        return openai.AsyncOpenAI(
+            base_url=self._base_url,
+            api_key=self._key or NO_KEY,
+            timeout=timeout,
+            max_retries=0,  # see adapters.retries
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=self._use_proxy, timeout=timeout, verify=certificates
+            ),
+        )
 
     def _certificates(self) -> ssl.SSLContext | bool:
         """The usual certificates; none, which trusts nobody, where no TLS is spoken: reading is slow."""

@@ -173,4 +173,4 @@ def _sentences(text: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    return "".join(character for character in text.lower() if character.isalnum())
+    return "".join(filter(str.isalnum, text.lower()))
