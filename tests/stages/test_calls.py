@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,20 @@ class SlowDisk(Journal):
 async def ask(calls: RecordedCalls, text: str) -> str:
     _, completion = await calls.complete([Message(role="user", content=text)], SAMPLING, "test")
     return completion.text
+
+
+def test_a_call_s_key_covers_all_that_its_reply_depends_on(tmp_path: Path) -> None:
+    with Journal(tmp_path / "calls.jsonl") as journal:
+        calls = [RecordedCalls(Echo(), journal, revision=revision) for revision in (None, "a", "b")]
+        one, other = ([Message(role="user", content=text)] for text in ("하나", "둘"))
+        keys = [
+            *(each.key(one, SAMPLING, "row 1") for each in calls),
+            calls[0].key(other, SAMPLING, "row 1"),
+            calls[0].key(one, SAMPLING, "row 2"),
+            calls[0].key(one, replace(SAMPLING, seed=2), "row 1"),
+        ]
+    assert len(set(keys)) == len(keys)
+    assert calls[1].key(one, SAMPLING, "row 1") == keys[1]
 
 
 def test_replies_that_come_while_the_disk_is_busy_are_written_together(tmp_path: Path) -> None:

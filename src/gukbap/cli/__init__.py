@@ -6,11 +6,13 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
+from typing import Any
 
 import click
 
 from gukbap import __version__
-from gukbap.errors import GukbapError
+from gukbap.errors import GukbapError, GukbapWarning
 
 #: command → (module, short help); the module has a click command of the command's name
 _COMMANDS = {
@@ -75,6 +77,7 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """The `gukbap` command. Exit code 0: done; 1: a failed run; 2: a wrong invocation or input."""
+    _tell_warnings()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -93,6 +96,19 @@ def main() -> None:
             f"unexpected {type(error).__name__}: {error}\n  next: run again with --debug to see where", error
         )
         sys.exit(1)
+
+
+def _tell_warnings() -> None:
+    """Warnings of this project are words for the user, not lines of its source."""
+    usual = warnings.showwarning
+
+    def shown(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, GukbapWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *where)
+
+    warnings.showwarning = shown
 
 
 def _show(text: str, error: BaseException) -> None:

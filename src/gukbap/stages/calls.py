@@ -50,12 +50,20 @@ class RecordedCalls:
         journal: where replies are kept; one counts only when it is on the disk.
         cache: replies of other work to the same calls, looked up where the journal has none.
         wallet: what the calls may come to; without one there is no limit.
+        revision: of the model's weights, where it is known: another revision is asked anew.
     """
 
     def __init__(
-        self, model: ChatModel, journal: Journal, cache: Journal | None = None, wallet: Wallet | None = None
+        self,
+        model: ChatModel,
+        journal: Journal,
+        cache: Journal | None = None,
+        *,
+        wallet: Wallet | None = None,
+        revision: str | None = None,
     ) -> None:
         self.model, self.journal, self._cache, self._wallet = model, journal, cache, wallet
+        self._identity: str | list[str] = model.name if revision is None else [model.name, revision]
         #: where calls are noted instead of sent; None: they are sent
         self.pending: Pending | None = None
         #: calls sent, tries that failed on the way, and calls answered by the journal or the cache
@@ -67,7 +75,7 @@ class RecordedCalls:
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
         conversation = [message.model_dump() for message in messages]
-        return sha256_text(canonical_json([self.model.name, conversation, asdict(sampling), purpose]))
+        return sha256_text(canonical_json([self._identity, conversation, asdict(sampling), purpose]))
 
     async def complete(
         self, messages: Sequence[Message], sampling: Sampling, purpose: str

@@ -70,7 +70,7 @@ def generate(
             fix="set generate.rounds to 1 or more, or generate.answer_seeds to true",
         )
     wallet = Wallet(settings.budget, settings.teacher, journal)
-    calls = RecordedCalls(model, journal, wallet=wallet)
+    calls = RecordedCalls(model, journal, wallet=wallet, revision=teacher.revision)
     calls.pending = pending
     harvest = _Harvest(config.max_rows)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
