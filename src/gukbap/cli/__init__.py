@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 import warnings
-from typing import Any
+from typing import TextIO
 
 import click
 
@@ -102,11 +102,18 @@ def _tell_warnings() -> None:
     """Warnings of this project are words for the user, not lines of its source."""
     usual = warnings.showwarning
 
-    def shown(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    def shown(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if issubclass(category, GukbapWarning):
             click.echo(f"warning: {message}", err=True)
         else:
-            usual(message, category, *where)
+            usual(message, category, filename, lineno, file, line)
 
     warnings.showwarning = shown
 

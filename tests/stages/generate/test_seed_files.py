@@ -115,7 +115,7 @@ def test_the_fix_for_another_encoding_is_a_command(tmp_path: Path) -> None:
 
 
 def test_an_instruction_that_stands_there_twice_is_used_once_with_a_warning(tmp_path: Path) -> None:
-    with pytest.warns(GukbapWarning, match="2 instructions stand there more than once"):
+    with pytest.warns(GukbapWarning, match="2 of the instructions stand there before and are left out"):
         seeds = _read(tmp_path, "a.txt", f"{SUM}\n{SKY}\n{SUM} \n{SUM.replace('1', '１')}\n")
     assert [seed.instruction for seed in seeds] == [SUM, SKY]
 

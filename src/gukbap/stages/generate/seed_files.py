@@ -190,7 +190,7 @@ def _without_repeated(path: Path, seeds: list[Seed]) -> list[Seed]:
     if repeated:
         named = ", ".join(repr(seed.instruction[:30]) for seed in repeated[:LINES_NAMED])
         warnings.warn(
-            f"{path}: {len(repeated)} instructions stand there more than once and are used once: {named}",
+            f"{path}: {len(repeated)} of the instructions stand there before and are left out: {named}",
             GukbapWarning,
             stacklevel=3,
         )
