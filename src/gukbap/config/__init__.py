@@ -16,6 +16,7 @@ from gukbap.config.evaluation import (
 )
 from gukbap.config.platform import (
     IMAGE_GROUP,
+    IMAGE_HOME,
     IMAGE_USER,
     ClusterConfig,
     RetryConfig,
@@ -41,6 +42,7 @@ from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
+    "IMAGE_HOME",
     "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
