@@ -4,16 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint docs check bench images lock clean
+.PHONY: help install demo test test-docker lint docs check bench images lock clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 # Torch first and alone: it comes from whatever pip finds, at the one pinned version.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,local,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,server,local,dev]'
 	touch $@
 
 install: $(INSTALLED)  ## make .venv
@@ -24,6 +24,10 @@ demo: $(INSTALLED)  ## generate, train, evaluate and document a small Korean mod
 
 test: $(INSTALLED)  ## run all tests
 	$(BIN)/python -m pytest
+
+test-docker: $(INSTALLED)  ## build the images on a Debian of debootstrap's and test them; as root, with a Docker engine
+	$(BIN)/python -m tests.docker_images
+	$(BIN)/python -m pytest -m docker
 
 lint: $(INSTALLED)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -40,7 +44,7 @@ check: lint test  ## what CI runs
 bench: $(INSTALLED)  ## run every benchmark, one after the other
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
-images: $(INSTALLED)  ## build the images of the pipeline's steps with Docker
+images: $(INSTALLED)  ## build all images with Docker
 	$(BIN)/python tools/build_images.py
 
 lock: $(INSTALLED)  ## make constraints.txt anew from pyproject.toml

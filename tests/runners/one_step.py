@@ -23,6 +23,7 @@ from gukbap.runners.subprocesses import run_subprocesses
 from tests import docker_images
 
 CPU = f"{docker_images.REPOSITORY}/gukbap-cpu:{__version__}"
+TRAIN = f"{docker_images.REPOSITORY}/gukbap-train:{__version__}"
 
 
 class Lines:

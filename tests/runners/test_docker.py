@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +20,7 @@ from gukbap.runners import docker as docker_runner
 from gukbap.runners.containers import LABEL, lines, remove_leftovers, run_container
 from gukbap.runners.run_folder import RunFolder
 from tests import docker_images
-from tests.command import gukbap
-from tests.runners.one_step import CPU, recipe, run
+from tests.runners.one_step import CPU, TRAIN, recipe, run
 
 SECRET = "the-teachers-key-that-no-file-may-hold"
 OTHER_SECRET = "a-key-that-no-step-needs"
@@ -23,26 +28,112 @@ OTHER_SECRET = "a-key-that-no-step-needs"
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_docker_gives_the_same_files_as_subprocess(engine: Any, tmp_path: Path) -> None:
+def test_a_stranger_ends_the_smoke_recipe_with_the_same_files_as_subprocess(
+    engine: Any, stranger: list[str], stranger_folder: Path
+) -> None:
+    """Light steps in the cpu image, training and answering in the train image; both are read-only, and
+    know nothing of the user number that they run as."""
     for runner in ("subprocess", "docker"):
-        done = gukbap(
-            "run", "smoke", "--runner", runner, "--run-id", runner,
-            "--set", "infer.strategies=[default]",
-            cwd=tmp_path,
-            GUKBAP_IMAGE_REPOSITORY=docker_images.REPOSITORY,
-        )  # fmt: skip
+        done = subprocess.run(
+            [
+                *stranger,
+                sys.executable,
+                "-m",
+                "gukbap",
+                "run",
+                "smoke",
+                "--runner",
+                runner,
+                "--run-id",
+                runner,
+            ],
+            cwd=stranger_folder,
+            env={
+                **os.environ,
+                "GUKBAP_IMAGE_REPOSITORY": docker_images.REPOSITORY,
+                "HOME": str(stranger_folder),
+                "USER": "stranger",
+            },
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
         assert done.returncode == 0, done.stderr
-    one, other = tmp_path / "runs" / "subprocess", tmp_path / "runs" / "docker"
+    one, other = stranger_folder / "runs" / "subprocess", stranger_folder / "runs" / "docker"
     names = [
         path.relative_to(one)
         for pattern in ("dataset/*", "answers/*", "judgements/*", "scores.json", "model/*.safetensors")
         for path in one.glob(pattern)
     ]
-    assert len(names) >= 5 + 2 + 2 + 1 + 1
+    assert len(names) >= 5 + 2 + 6 + 1 + 1
     assert [str(name) for name in names if (one / name).read_bytes() != (other / name).read_bytes()] == []
     state = json.loads((other / "run.json").read_text(encoding="utf-8"))
     assert {step["runner"] for step in state["steps"].values()} == {"docker"}
+    assert {path.stat().st_uid for path in other.rglob("*")} == {stranger_folder.stat().st_uid}
     assert engine.containers.list(all=True, filters={"label": f"{LABEL}={other}"}) == []
+
+
+@pytest.fixture
+def stranger(stranger_folder: Path) -> list[str]:
+    """The command that makes another one run as the folder's owner, in group 0 and with access to the
+    engine. It may read what is root's alone, since this Python may lie there, and write nothing of it."""
+    user = stranger_folder.stat().st_uid
+    if user == os.getuid():
+        return []
+    program = shutil.which("setpriv")
+    if program is None:
+        pytest.skip("there is no setpriv (util-linux), so root cannot become another user")
+    socket = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+    groups = {"0", str(socket.stat().st_gid)} if socket.exists() else {"0"}
+    reads = "+dac_read_search"
+    return [program, f"--reuid={user}", "--regid=0", f"--groups={','.join(sorted(groups))}",
+            f"--inh-caps={reads}", f"--ambient-caps={reads}"]  # fmt: skip
+
+
+@pytest.fixture
+def stranger_folder() -> Iterator[Path]:
+    """A folder of a user whom nothing on this machine or in the images knows. Only root can become one;
+    anybody else is unknown to the images anyway."""
+    with tempfile.TemporaryDirectory(prefix="gukbap-stranger-") as name:
+        if os.getuid() == 0:
+            os.chown(name, 1_000_000_000 + secrets.randbelow(10**8), 0)
+        yield Path(name)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("image", [CPU, TRAIN])
+def test_a_step_has_no_rights_and_writes_only_where_it_must(engine: Any, tmp_path: Path, image: str) -> None:
+    folder = RunFolder.create(tmp_path, recipe("http://127.0.0.1:9/v1"), "confined")
+    arguments = docker_runner._container_arguments(engine.info(), folder, {})
+    arguments |= {"user": "1234567890:0", "entrypoint": ["python", "-c", LOOK_AROUND]}
+    container = engine.containers.create(image, **arguments)
+    try:
+        container.start()
+        assert container.wait()["StatusCode"] == 0, container.logs().decode()
+        seen = json.loads(container.logs())
+    finally:
+        container.remove(force=True)
+    assert seen["writable"] == ["/tmp", "/home/gukbap", "/home/gukbap/.cache/huggingface"]
+    assert (seen["CapEff"], seen["CapBnd"], seen["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
+
+
+LOOK_AROUND = """
+import json, os, pathlib, tempfile
+places = ["/", "/etc", "/opt/gukbap", "/usr", "/var", "/tmp", os.environ["HOME"], os.environ["HF_HOME"]]
+seen = {"writable": []}
+for place in places:
+    try:
+        pathlib.Path(place).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            seen["writable"].append(place)
+    except OSError:
+        pass
+for line in open("/proc/self/status"):
+    name, _, value = line.partition(":")
+    if name in ("CapEff", "CapBnd", "NoNewPrivs"):
+        seen[name] = value.strip()
+print(json.dumps(seen))
+"""
 
 
 @pytest.mark.docker

@@ -17,6 +17,7 @@ from gukbap.config.evaluation import (
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import (
     IMAGE_GROUP,
+    IMAGE_HOME,
     IMAGE_USER,
     ClusterConfig,
     RetryConfig,
@@ -42,6 +43,7 @@ from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
+    "IMAGE_HOME",
     "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",

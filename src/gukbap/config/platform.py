@@ -12,6 +12,8 @@ from gukbap.config.cron import wrong_cron
 #: User and group of every image (docker/), by number: Kubernetes checks runAsNonRoot without knowing
 #: names. Group 0 owns what the images may write, so that any user of that group can run them.
 IMAGE_USER, IMAGE_GROUP = 10001, 0
+#: Their home folder: with /tmp all that they write to besides mounts.
+IMAGE_HOME = "/home/gukbap"
 
 
 class TrackingConfig(Section):

@@ -3,7 +3,8 @@
 A container sees the host's network, the run's work folder, the model cache, the folder of a local
 MLflow file, and the files that the recipe names, each under the host's own path; of the environment
 it sees the variables that the recipe and the handover name. It runs as the user who started the run,
-so that its files are that user's.
+so that its files are that user's, without any of root's rights, and writes to nothing but the mounts:
+the image is read-only, and /tmp and the image's home lie in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from gukbap.adapters.mlflow_sqlite import sqlite_folder
 from gukbap.adapters.model_cache import CACHE_VARIABLE, cache_folder
-from gukbap.config import Recipe
+from gukbap.config import IMAGE_GROUP, IMAGE_HOME, Recipe
 from gukbap.errors import GukbapError
 from gukbap.handover import OBJECT_STORE, QUIET, RUN_ID, TRACKING_URI, WORK_DIR
 from gukbap.ports import Progress
@@ -26,8 +27,6 @@ from gukbap.runners.dag import Step
 from gukbap.runners.kfp_local import run_with_kfp_local
 from gukbap.runners.run_folder import RunFolder
 
-#: The group that owns the images' home folder, as their Dockerfiles give it.
-_HOME_GROUP = "0"
 _HUB_VARIABLES = ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_ENDPOINT")
 
 
@@ -146,8 +145,12 @@ def _container_arguments(
         ],
         "shm_size": recipe.cluster.shared_memory.removesuffix("i").lower(),
         "user": _user(info),
-        "group_add": [_HOME_GROUP],
+        "group_add": [str(IMAGE_GROUP)],
         "security_opt": ["no-new-privileges"],
+        "cap_drop": ["ALL"],
+        "read_only": True,
+        # exec: Triton loads the kernels from there that it compiles.
+        "tmpfs": dict.fromkeys(("/tmp", IMAGE_HOME), "exec,mode=1777"),
         # The place that relative paths of the recipe start from.
         "working_dir": str(Path.cwd()),
     }
