@@ -70,7 +70,7 @@ class RecordedCalls:
         self.sent = self.retried = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
         self._kept = _GroupCommit([journal, cache] if cache is not None else [journal])
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._under_way: dict[str, asyncio.Future[None]] = {}
 
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
@@ -82,12 +82,18 @@ class RecordedCalls:
     ) -> tuple[str, Completion]:
         """The key and the reply of a call, from the journal where it is there."""
         key = self.key(messages, sampling, purpose)
-        async with self._under_way.setdefault(key, asyncio.Lock()):
+        while (other := self._under_way.get(key)) is not None:
+            await asyncio.wait([other])
+        mine = self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
             completion = await self._recorded(key)
             if completion is None and self.pending is not None:
                 self.pending.add(key, messages, sampling)
                 raise PendingError(f"the reply to {purpose} is not there yet")
             completion = completion or await self._sent(key, messages, sampling)
+        finally:
+            del self._under_way[key]
+            mine.set_result(None)
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         return key, completion
@@ -172,22 +178,24 @@ async def map_bounded(
 
     The first error cancels what is still under way and is raised.
     """
-    gate = asyncio.Semaphore(limit)
+    results: dict[int, Result] = {}
+    waiting = iter(enumerate(items))
 
-    async def one(item: Item) -> Result:
-        async with gate:
-            result = await work(item)
-        if on_done:
-            on_done(result)
-        return result
+    # So many workers, not a task for each item: of items there may be hundreds of thousands.
+    async def worker() -> None:
+        for index, item in waiting:
+            results[index] = await work(item)
+            if on_done:
+                on_done(results[index])
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
+            for _ in range(min(limit, len(items))):
+                group.create_task(worker())
     except BaseExceptionGroup as errors:
         known = errors.subgroup(GukbapError)
         raise _first(known or errors) from None
-    return [task.result() for task in tasks]
+    return [results[index] for index in range(len(items))]
 
 
 def _first(error: BaseException) -> BaseException:

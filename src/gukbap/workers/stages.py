@@ -89,9 +89,10 @@ def run_generate(
             if batch is not None and pending is not None:
                 pending.write(batch.requests)
             raise
-        write_jsonl(rows, result.rows)
-        write_jsonl(dropped, result.dropped)
-        outcome = Outcome(result.statistics, {**_rows_metadata(rows, result.rows), "teacher": model.name})
+        count = write_jsonl(rows, result.each_row())
+        write_jsonl(dropped, result.each_dropped())
+        made = {"rows": count, "sha256": sha256_file(rows), "teacher": model.name}
+        outcome = Outcome(result.statistics, made)
         log(outcome)
     return _done(outcome, statistics)
 

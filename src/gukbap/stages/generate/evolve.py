@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parent:
     """An instruction of the pool: a seed, or what became of it in earlier rounds."""
 
@@ -40,7 +40,7 @@ class Parent:
     instruction: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A possible row; `reason` says why it is none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +26,38 @@ class GenerateResult:
     """What generation gave.
 
     Attributes:
-        rows: the kept rows: the seeds in their order, then each round in the seeds' order.
-        dropped: every candidate that failed, in the same order, with its reason.
+        kept: the candidates that became rows: the seeds in their order, then each round in the seeds'
+            order.
+        failed: every candidate that failed, in the same order, with its reason.
+        teacher: who wrote them.
         statistics: JSON values. `rows`, `dropped`, `seeds`, `teacher`; `calls_sent`, `calls_retried`,
             `calls_reused`, `prompt_tokens`, `completion_tokens`, and `cost` where the prices are known;
             `outcomes`: a list of {round, operation (None for a seed), outcome ("kept" or a reason),
             count}; `reasons`: reason → count.
     """
 
-    rows: list[Row]
-    dropped: list[Dropped]
+    kept: list[Candidate]
+    failed: list[Candidate]
+    teacher: Teacher
     statistics: dict[str, Any]
+
+    def each_row(self) -> Iterator[Row]:
+        """The rows, made one after the other: a record is several times the size of its candidate."""
+        return (candidate.as_row(self.teacher) for candidate in self.kept)
+
+    def each_dropped(self) -> Iterator[Dropped]:
+        """The records of what failed, made one after the other."""
+        return (candidate.as_dropped() for candidate in self.failed)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return list(self.each_row())
+
+    @property
+    def dropped(self) -> list[Dropped]:
+        """All records of what failed."""
+        return list(self.each_dropped())
 
 
 def generate(
@@ -81,16 +102,15 @@ def generate(
             fix="take a stronger teacher, or look at the reasons: truncated ones need higher "
             "generate.evolve_max_tokens or generate.answer_max_tokens",
         )
-    rows = [candidate.as_row(teacher) for candidate in harvest.kept]
-    dropped = [candidate.as_dropped() for candidate in harvest.candidates if candidate.reason]
+    failed = [candidate for candidate in harvest.candidates if candidate.reason]
     progress.say(
-        f"{len(rows)} rows kept, {len(dropped)} candidates dropped ({_reasons_text(harvest) or 'none'}); "
+        f"{len(harvest.kept)} rows kept, {len(failed)} dropped ({_reasons_text(harvest) or 'none'}); "
         f"{calls.sent} calls sent, {calls.reused} taken from the journal"
     )
     statistics = _statistics(harvest, calls, len(seeds))
     if wallet.cost is not None:
         statistics["cost"] = wallet.cost
-    return GenerateResult(rows, dropped, statistics)
+    return GenerateResult(harvest.kept, failed, teacher, statistics)
 
 
 async def _all_rounds(
