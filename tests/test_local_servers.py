@@ -250,7 +250,7 @@ def test_what_is_missing_or_damaged_is_one_clear_error(folder: Path, monkeypatch
     from gukbap.adapters.local_servers import seaweed
     from gukbap.errors import GukbapError
 
-    monkeypatch.setattr(seaweed.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GukbapError, match="weed \\(SeaweedFS\\), is not installed"):
         seaweed.weed()
