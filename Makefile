@@ -13,7 +13,7 @@ help:  ## show this list
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,server,local,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,server,local,up,dev]'
 	touch $@
 
 install: $(INSTALLED)  ## make .venv

@@ -31,6 +31,7 @@ class KfpServer:
         die_after: break down after this many further writes: the write is done, the answer is lost.
         down: whether every call is answered with 503.
         logs: pod → log.
+        version: the tag that healthz tells.
         ticking: let each creation be a second later than the last, instead of the real time.
     """
 
@@ -52,7 +53,7 @@ class KfpServer:
         self.die_after: int | None = None
         self.on_request: Callable[[str], None] | None = None
         self.multi_user, self.ticking = multi_user, ticking
-        self.url = ""
+        self.url, self.version = "", "unknown"
         self.lock = threading.RLock()
         self._second = int(time.time())
 
@@ -248,7 +249,7 @@ class KfpServer:
         return self.logs[pod]
 
     def healthz(self, query: Mapping[str, str], body: bytes) -> Row:
-        store = {"commit_sha": "unknown", "tag_name": "unknown", "pipeline_store": "database"}
+        store = {"commit_sha": "unknown", "tag_name": self.version, "pipeline_store": "database"}
         return {**store, "multi_user": self.multi_user}
 
     def _keep(self, table: dict[str, Row], id_field: str, row: Row) -> Row:

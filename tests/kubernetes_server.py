@@ -24,8 +24,13 @@ _PATH = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/(?P<version>[^/]+))/namespaces/(?P<namespace>[^/]+)"
     r"/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<part>[^/]+))?$"
 )
+#: objects of the whole cluster; a namespace itself is one of them
+_CLUSTER_PATH = re.compile(
+    r"^/(?:api/v1|apis/(?P<group>[^/]+)/(?P<version>[^/]+))/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?$"
+)
+REVIEWS = "selfsubjectaccessreviews"
 _KINDS = {"pods": "Pod", "services": "Service", "deployments": "Deployment", "jobs": "Job"}
-_KINDS |= {"trainjobs": "TrainJob"}
+_KINDS |= {"trainjobs": "TrainJob", "nodes": "Node", "storageclasses": "StorageClass"}
 Objects = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -37,7 +42,7 @@ class ContractCluster:
     `unknown` plurals that the cluster has no definition of. `failing` is the number of requests that are
     still to be answered with 503. `on_read` is called with each TrainJob before it is read: the part of
     a controller; `on_create` after an object is made. Deleting an object in the foreground keeps it for
-    `slow_removals` more reads.
+    `slow_removals` more reads. Access reviews answer by `forbidden`. `version` is major and minor.
     """
 
     objects: Objects = field(default_factory=dict)
@@ -47,6 +52,7 @@ class ContractCluster:
     requests: list[str] = field(default_factory=list)
     policies: dict[str, str | None] = field(default_factory=dict)
     denial: str | None = None
+    version: tuple[str, str] = ("1", "31+")
     failing: int = 0
     slow_removals: int = 0
     on_read: Callable[[dict[str, Any]], None] | None = None
@@ -116,13 +122,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _result(self, verb: str, path: str, query: Mapping[str, str], body: dict[str, Any]) -> Any:
-        match = _PATH.match(path)
-        assert match and match["namespace"] == NAMESPACE, f"no such path in the contract: {path}"
-        plural, name, part = match["plural"], match["name"], match["part"]
+        if path == "/version/":
+            return self._version()
+        match = _PATH.match(path) or _CLUSTER_PATH.match(path)
+        found = match.groupdict() if match else {}
+        assert found.get("namespace", NAMESPACE) == NAMESPACE and match, f"not in the contract: {path}"
+        plural, name, part = found["plural"], found["name"], found.get("part")
         resource = f"{plural}/{part}" if part else plural
         verb = "list" if verb == "get" and not name else verb
         self.cluster.requests.append(f"{verb} {resource}")
-        self._refuse(verb, resource, match["group"] or "", plural)
+        self._refuse(verb, resource, found["group"] or "", plural)
+        if plural == REVIEWS:
+            return self._review(body)
         if part == "log":
             return self._log(name, query)
         if verb == "list":
@@ -132,6 +143,19 @@ class _Handler(BaseHTTPRequestHandler):
         if (plural, name) not in self.cluster.objects:
             raise _Refusal(404, "NotFound", f'{plural} "{name}" not found')
         return self._read(plural, name) if verb == "get" else self._delete(plural, name, query, body)
+
+    def _version(self) -> dict[str, str]:
+        self._refuse("get", "version", "", "version")
+        major, minor = self.cluster.version
+        told = {"major": major, "minor": minor, "gitVersion": f"v{major}.{minor}.0"}
+        rest = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+        return told | dict.fromkeys(rest, "-")
+
+    def _review(self, body: dict[str, Any]) -> dict[str, Any]:
+        asked = body["spec"]["resourceAttributes"]
+        part = f"/{asked['subresource']}" if asked.get("subresource") else ""
+        denied = f"{asked['verb']} {asked['resource']}{part}" in self.cluster.forbidden
+        return {**body, "status": {"allowed": not denied and asked["namespace"] == NAMESPACE}}
 
     def _refuse(self, verb: str, resource: str, group: str, plural: str) -> None:
         if self.cluster.failing:

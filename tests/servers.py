@@ -63,6 +63,8 @@ def seaweed_s3() -> Iterator[S3Server]:
             *(f"-{service}.port={port}" for service, port in zip(services, ports[:4], strict=True)),
             *(f"-{service}.port.grpc={port}" for service, port in zip(services, ports[4:], strict=True)),
             *("-volume.max=20", "-master.volumeSizeLimitMB=256", "-master.telemetry=false"),
+            # Fixed ports that two servers at a time would fight for, each to its own end.
+            *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             f"-s3.config={folder / 's3.json'}",
         ]
         server = replace(keys, endpoint=f"http://127.0.0.1:{ports[3]}")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("train", "kfp", "tracking", "server", "local", "dev")
+EXTRAS = ("train", "kfp", "tracking", "server", "local", "up", "dev")
 CUDA_ONLY = re.compile(r"(nvidia|cuda)-.*|(pytorch-)?triton")
 
 

@@ -38,8 +38,11 @@ def reporting_full_disk(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a temporary file that replaces `path` only when the block ends without an error."""
+def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that replaces `path` only when the block ends without an error.
+
+    Nobody but the owner can read it before it has its `mode`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with reporting_full_disk(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -49,7 +52,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o644)
+            temporary.chmod(mode)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from gukbap.adapters.kubernetes_errors import (
     found_or_none,
 )
 from gukbap.adapters.kubernetes_pods import RunPod, run_pod
-from gukbap.errors import GukbapError
+from gukbap.errors import GukbapError, UsageError
 
 #: Kubeflow Pipelines puts it on the pods of a run.
 KFP_RUN_LABEL = "pipeline/runid"
@@ -210,14 +210,18 @@ def open_cluster(client: Any = None, namespace: str | None = None) -> Kubernetes
 
 
 def kubeconfig_cluster(context: str | None = None, namespace: str | None = None) -> KubernetesCluster:
-    """The cluster of the kubeconfig (KUBECONFIG, else ~/.kube/config), for a person at a terminal."""
+    """The cluster of the kubeconfig (KUBECONFIG, else ~/.kube/config), for a person at a terminal.
+
+    Raises:
+        UsageError: there is none, or it has no such context.
+    """
     from kubernetes import config
 
     try:
         client = config.new_client_from_config(context=context)
         contexts, active = config.list_kube_config_contexts()
     except config.ConfigException as error:
-        raise GukbapError(
+        raise UsageError(
             f"the kubeconfig cannot be used ({error})",
             expected="a kubeconfig with that context",
             fix="check `kubectl config get-contexts`",

@@ -32,6 +32,10 @@ _COMMANDS = {
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
     "card": ("gukbap.cli.card", "Write the model card of a run."),
+    "up": ("gukbap.cli.servers", "Start an S3 server and MLflow on this machine."),
+    "down": ("gukbap.cli.servers", "Stop what `gukbap up` started; the data stays."),
+    "status": ("gukbap.cli.servers", "Show what `gukbap up` started."),
+    "env": ("gukbap.cli.servers", "Print the variables by which commands find those servers."),
     "doctor": ("gukbap.cli.doctor", "Check this machine and a recipe's needs; say what to do."),
 }
 _STAGES = ("generate", "dedup", "split", "train", "infer", "judge", "report")

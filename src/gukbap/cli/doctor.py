@@ -1,4 +1,4 @@
-"""`gukbap doctor`: does this machine have what a recipe needs?"""
+"""`gukbap doctor`: does this machine, or a cluster, have what a recipe needs?"""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import click
 
+from gukbap.adapters.findings import Finding, attempt
+from gukbap.cli.kubeflow import connection_options
 from gukbap.cli.options import json_option, overrides_option
 from gukbap.cli.preflight import check_inputs
 from gukbap.config import Endpoint, Recipe
-from gukbap.errors import EndpointError, GukbapError
+from gukbap.errors import EndpointError, UsageError
 from gukbap.recipes import load_recipe
-
-Status = Literal["ok", "warning", "problem"]
 
 #: module → (extra that brings it, what needs it)
 _MODULES = {
@@ -39,24 +38,41 @@ _MODULES = {
 _DISK = 6e9
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at, and what to do about it."""
-
-    name: str
-    status: Status
-    detail: str
-    fix: str | None = None
-
-
 @click.command()
 @click.argument("recipe", default="local")
 @overrides_option
+@click.option("--cluster", "on_cluster", is_flag=True, help="Check the cluster, and not this machine.")
+@click.option("--context", help="With --cluster: context of the kubeconfig; the current one by default.")
+@connection_options
 @json_option
-def doctor(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Check whether this machine can run RECIPE (local by default). Exit code 1 where it cannot."""
+def doctor(
+    recipe: str,
+    overrides: tuple[str, ...],
+    on_cluster: bool,
+    context: str | None,
+    endpoint: str | None,
+    token_file: Path | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Check whether this machine, or a cluster, can run RECIPE (local by default). Exit code 1 where it
+    cannot.
+
+    With --cluster the namespace is that of --namespace, else of the kubeconfig's context, else the pod's
+    own. Nothing is changed there, and no secret's value is shown.
+    """
+    if not on_cluster and (context or endpoint or token_file or namespace):
+        raise UsageError("--context, --namespace, --endpoint and --token-file go with --cluster")
     checked = load_recipe(recipe, overrides)
-    findings = list(_findings(checked))
+    if on_cluster:
+        findings = _of_cluster(checked, context, endpoint, token_file, namespace)
+    else:
+        findings = _findings(checked)
+    show_findings(list(findings), as_json)
+
+
+def show_findings(findings: Sequence[Finding], as_json: bool) -> None:
+    """Print findings; exit code 1 where one is a problem."""
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:
@@ -69,24 +85,41 @@ def doctor(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
         sys.exit(1)
 
 
+def _of_cluster(
+    recipe: Recipe, context: str | None, endpoint: str | None, token_file: Path | None, namespace: str | None
+) -> Iterator[Finding]:
+    if importlib.util.find_spec("kubernetes") is None:
+        raise UsageError("the kubernetes client is not installed", fix="pip install 'gukbap[kfp]'")
+    from components import images
+    from gukbap.adapters.cluster_checks import Subject, check_cluster
+    from gukbap.adapters.kubernetes_cluster import kubeconfig_cluster, open_cluster
+
+    cluster = None if context else open_cluster(namespace=namespace)
+    used = (images.CPU, images.TRAIN, images.for_engine(recipe.infer.engine))
+    return check_cluster(
+        Subject(
+            cluster or kubeconfig_cluster(context, namespace),
+            recipe,
+            tuple(dict.fromkeys(used)),
+            os.environ,
+            endpoint,
+            token_file,
+            namespace,
+        )
+    )
+
+
 def _findings(recipe: Recipe) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from _modules(recipe)
     yield _memory()
     yield _disk()
     yield _accelerators(recipe)
-    yield _attempt("inputs", lambda: _inputs(recipe))
+    yield attempt("inputs", lambda: _inputs(recipe))
     for name, endpoint in (("teacher", recipe.teacher), ("judge", recipe.judge.endpoint)):
-        yield _attempt(name, partial(_endpoint, endpoint))
-    yield _attempt("store", lambda: _store(recipe))
-    yield _attempt("tracking", lambda: _tracking(recipe))
-
-
-def _attempt(name: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, "ok", look())
-    except GukbapError as error:
-        return Finding(name, "problem", error.problem, error.fix or error.expected)
+        yield attempt(name, partial(_endpoint, endpoint))
+    yield attempt("store", lambda: _store(recipe))
+    yield attempt("tracking", lambda: _tracking(recipe))
 
 
 def _modules(recipe: Recipe) -> Iterator[Finding]:
