@@ -95,7 +95,7 @@ def _of_cluster(
     from gukbap.adapters.kubernetes_cluster import kubeconfig_cluster, open_cluster
 
     cluster = None if context else open_cluster(namespace=namespace)
-    used = (images.CPU, images.TRAIN, images.for_engine(recipe.infer.engine))
+    used = (images.CPU, images.TRAIN, images.for_inference(recipe.infer))
     return check_cluster(
         Subject(
             cluster or kubeconfig_cluster(context, namespace),
