@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 
 import pytest
 
+import docker
 from gukbap import __version__
 from gukbap.config import IMAGE_GROUP, IMAGE_HOME, IMAGE_USER
 from tests import docker_images
@@ -151,6 +152,30 @@ def test_an_image_tells_what_it_is_and_whom_it_runs_as(engine: Any, name: str) -
         environment = dict(pair.split("=", 1) for pair in config["Env"])
         assert environment["HOME"] == IMAGE_HOME
         assert environment["HF_HOME"].startswith(IMAGE_HOME)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_the_train_image_has_what_a_whole_run_needs(engine: Any) -> None:
+    output = engine.containers.run(reference("train"), ["doctor", "smoke", "--json"], remove=True)
+    findings = {finding["name"]: finding for finding in json.loads(output)}
+    assert {"torch", "accelerate", "kfp", "mlflow", "minio", "matplotlib"} <= set(findings)
+    assert [finding for finding in findings.values() if finding["status"] == "problem"] == []
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_a_model_that_the_cpu_image_cannot_fetch_is_one_error(engine: Any) -> None:
+    """Without a network, and without the hub's client, which this image does without."""
+    with pytest.raises(docker.errors.ContainerError) as failure:
+        engine.containers.run(
+            reference("cpu"), ["models", "fetch", "local"], remove=True, network_mode="none", stderr=True
+        )
+    said = failure.value.stderr.decode()
+    assert "huggingface-hub is not installed" in said
+    assert "pip cannot download" in said
+    assert "unexpected" not in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.docker

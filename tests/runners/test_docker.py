@@ -259,3 +259,10 @@ class TestWhatAContainerSees:
         assert started["user"] == f"{os.getuid()}:{os.getgid()}"
         rootless = docker_runner._container_arguments({"SecurityOptions": ["name=rootless"]}, folder, {})
         assert rootless["user"] == "0:0"
+
+    def test_it_has_no_rights_and_writes_to_memory_and_mounts_alone(self, folder: RunFolder) -> None:
+        arguments = docker_runner._container_arguments({}, folder, {})
+        assert arguments["read_only"] is True
+        assert arguments["cap_drop"] == ["ALL"]
+        assert arguments["security_opt"] == ["no-new-privileges"]
+        assert set(arguments["tmpfs"]) == {"/tmp", "/home/gukbap"}

@@ -105,8 +105,10 @@ def _fetch_from_hub(source: HubFile, entry: CatalogueEntry, target: Path) -> Non
     where = f"hf://{source.repo}/{source.file}"
     if hub_is_off():
         raise SourceUnavailableError(f"{where} is not asked: HF_HUB_OFFLINE is set")
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-
+    try:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    except ImportError as error:
+        raise SourceUnavailableError(f"{where} is not asked: huggingface-hub is not installed") from error
     try:
         url = hf_hub_url(source.repo, source.file, revision=source.revision)
         metadata = get_hf_file_metadata(url, timeout=HUB_TIMEOUT)

@@ -136,7 +136,9 @@ def _modules(recipe: Recipe) -> Iterator[Finding]:
                 module, "problem", f"missing; needed for {use}", fix or f"pip install 'gukbap[{extra}]'"
             )
         else:
-            yield Finding(module, "ok", importlib.metadata.version(module))
+            # mlflow may come from mlflow-skinny.
+            package = importlib.metadata.packages_distributions()[module][0]
+            yield Finding(module, "ok", importlib.metadata.version(package))
 
 
 def _memory() -> Finding:
