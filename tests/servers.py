@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from minio import Minio
 from minio.error import MinioException
-from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
+from gukbap.adapters.local_servers.ports import any_free
+from gukbap.adapters.mlflow_probe import ask_mlflow
+from gukbap.adapters.s3_probe import quick_client, round_trip
+
 _START_SECONDS = 90.0
+
+free_ports = any_free
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,6 @@ class S3Server:
     secret_key: str
     reader_access_key: str
     reader_secret_key: str
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that are free now."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 @contextmanager
@@ -92,21 +83,14 @@ def _identities(keys: S3Server) -> dict[str, object]:
 
 def _stores_and_returns(server: S3Server) -> bool:
     """Whether a PUT and a GET go through: SeaweedFS lists buckets before it can write."""
-    client = Minio(
-        server.endpoint.removeprefix("http://"),
-        server.access_key,
-        server.secret_key,
-        secure=False,
-        http_client=PoolManager(timeout=5, retries=False),
-    )
+    client = quick_client(server.endpoint, server.access_key, server.secret_key)
     try:
         if not client.bucket_exists("readiness"):
             client.make_bucket("readiness")
-        client.put_object("readiness", "probe", io.BytesIO(b"ready"), 5)
-        with contextlib.closing(client.get_object("readiness", "probe")) as reply:
-            return bool(reply.read() == b"ready")
+        round_trip(client, "readiness")
     except (MinioException, HTTPError):
         return False
+    return True
 
 
 @contextmanager
@@ -127,16 +111,9 @@ def mlflow_server() -> Iterator[str]:
 
 
 def _answers(uri: str) -> bool:
-    # /health says 200 even where every request is refused: ask the interface itself.
-    request = urllib.request.Request(
-        f"{uri}/api/2.0/mlflow/experiments/search",
-        data=b'{"max_results": 1}',
-        headers={"Content-Type": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
+        return ask_mlflow(uri, seconds=5).works
+    except HTTPError:
         return False
 
 

@@ -19,6 +19,7 @@ import pytest
 from minio import Minio
 from mlflow import MlflowClient
 
+from gukbap.adapters.local_servers.keys import keys_in
 from gukbap.adapters.local_servers.processes import MARK, ProcessId, started_at
 from tests.command import gukbap
 from tests.servers import free_ports
@@ -108,9 +109,11 @@ def test_up_run_down_and_up_again(folder: Path, tmp_path: Path) -> None:
 
     run = tmp_path / "runs" / "kept"
     objects = stored(env)
-    wanted = ("scores.json", "report.html", "model/model.safetensors", "dataset/train.jsonl")
-    for name in wanted:
-        assert objects[f"runs/kept/{name}"] == hashlib.sha256((run / name).read_bytes()).hexdigest()
+    assert {"scores.json", "report.html", "model/model.safetensors", "dataset/train.jsonl"} <= {
+        key.removeprefix("runs/kept/") for key in objects
+    }
+    here = {key: hashlib.sha256((tmp_path / key).read_bytes()).hexdigest() for key in objects}
+    assert objects == here
     tracked = runs(env)
     assert [status for _, status, parent in tracked if parent is None] == ["FINISHED"]
     assert [status for _, status, parent in tracked if parent] == ["FINISHED"] * 10
@@ -162,12 +165,18 @@ def artifact_of(env: dict[str, str], tmp_path: Path) -> bytes:
 def test_what_has_crashed_is_started_again_and_what_runs_is_left_alone(folder: Path) -> None:
     first = pids(up(folder, *on_free_ports()))
     os.kill(first["mlflow"], signal.SIGKILL)
-    second = pids(up(folder))
+    command = [sys.executable, "-m", "gukbap", "up", "--folder", str(folder), "--json"]
+    at_once = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    second, same = (pids(json.loads(process.communicate(timeout=120)[0])) for process in at_once)
+    assert second == same, "two at once start one server"
     assert second["s3"] == first["s3"]
     assert second["mlflow"] != first["mlflow"]
     taken = gukbap("up", "--folder", str(folder), "--s3-port", "65000", cwd=folder.parent)
     assert taken.returncode == 2
     assert "runs on port" in taken.stderr
+    (folder / "state.json").unlink()
+    stopped = gukbap("down", "--folder", str(folder), "--json", cwd=folder.parent)
+    assert json.loads(stopped.stdout)["stopped"] == ["mlflow", "s3"], "found without a state file"
 
 
 def test_an_up_that_is_killed_anywhere_is_mended_by_the_next(folder: Path) -> None:
@@ -213,6 +222,7 @@ def test_a_taken_port_is_told_and_nothing_is_left_running(folder: Path) -> None:
 def test_another_process_with_the_noted_pid_is_never_ended(folder: Path) -> None:
     """A state file of an earlier boot: its pids belong to others now."""
     folder.mkdir()
+    keys_in(folder)
     s3, mlflow = free_ports(2)
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as other:
         noted = {"pid": other.pid, "started": "another-boot:1"}

@@ -20,6 +20,7 @@ from gukbap.adapters.cluster_checks.services import check_bucket, check_mlflow, 
 from gukbap.adapters.cluster_checks.subject import Subject
 from gukbap.adapters.findings import Finding, Status, not_checked
 from gukbap.adapters.kubernetes_errors import ClusterUnreachableError, MissingRightError
+from gukbap.adapters.redaction import redacted
 from gukbap.errors import GukbapError
 
 Check = Callable[[Subject], Iterator[Finding]]
@@ -67,4 +68,4 @@ def _findings(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
     except GukbapError as error:
         yield Finding(name, "problem", error.problem, error.fix or error.expected)
     except Exception as error:  # one check that breaks must not hide what the others find
-        yield Finding(name, "problem", f"the check failed: {type(error).__name__}: {error}")
+        yield Finding(name, "problem", f"the check failed: {type(error).__name__}: {redacted(str(error))}")

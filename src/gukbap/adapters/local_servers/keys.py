@@ -11,6 +11,7 @@ from gukbap.files import atomic_file, canonical_json, read_json
 
 #: a file that holds a secret
 PRIVATE = 0o600
+_FILE = "keys.json"
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,18 @@ class Keys:
     secret_key: str = field(repr=False)
 
 
+def has_keys(folder: Path) -> bool:
+    """Whether servers were ever started in a folder: keys are the first thing that is made there."""
+    return (folder / _FILE).exists()
+
+
 def keys_in(folder: Path) -> Keys:
     """The keys in `folder`/keys.json, which is made where it is missing.
 
     Raises:
         InputError: the file is damaged.
     """
-    path = folder / "keys.json"
+    path = folder / _FILE
     if not path.exists():
         made = Keys(f"gukbap-{secrets.token_hex(8)}", secrets.token_urlsafe(32))
         write_private(path, {"access_key": made.access_key, "secret_key": made.secret_key})

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import psutil
 
-from gukbap.adapters.local_servers.keys import Keys, keys_in
+from gukbap.adapters.local_servers.keys import Keys, has_keys, keys_in
 from gukbap.adapters.local_servers.mlflow import mlflow_server
 from gukbap.adapters.local_servers.ports import first_free, is_free
 from gukbap.adapters.local_servers.processes import ProcessId, end_all, members, start
@@ -109,7 +109,7 @@ class LocalServers:
         Raises:
             GukbapError: a process outlives even SIGKILL.
         """
-        if not self._state_file.exists():
+        if not has_keys(self.folder):
             return []
         with locked(self.folder / "servers", progress):
             # MLflow first: it writes to the other one.
@@ -121,7 +121,7 @@ class LocalServers:
 
     def status(self) -> list[ServerState]:
         """What each server is doing now."""
-        if not self._state_file.exists():
+        if not has_keys(self.folder):
             return [ServerState(name, "stopped", None, None) for name in FIRST_PORTS]
         return [self._look(server) for server in self._servers(keys_in(self.folder))]
 
@@ -144,7 +144,7 @@ class LocalServers:
         }
 
     def _servers(self, keys: Keys) -> list[Server]:
-        ports = self._load()["ports"]
+        ports = FIRST_PORTS | self._load()["ports"]  # without a state, processes are found by their marks
         s3 = s3_server(self.folder, ports["s3"], keys, BUCKET)
         return [s3, mlflow_server(ports["mlflow"], s3.url, keys, BUCKET)]
 
@@ -244,7 +244,7 @@ class LocalServers:
             raise InputError(
                 f"{self._state_file} is damaged",
                 expected="ports and processes as `gukbap up` writes them",
-                fix="remove it: ports are chosen anew, keys and data stay",
+                fix="remove it, then `gukbap down`: ports are chosen anew, keys and data stay",
             ) from error
         return {"ports": ports, "processes": processes}
 
