@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,7 @@ def test_a_journal_with_a_foreign_line_is_refused(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
+from typing import IO
 from gukbap.files import Journal
 with Journal(Path(sys.argv[1]), shared=True) as journal:
     for number in range(40):
@@ -133,3 +135,27 @@ def test_processes_share_a_journal_and_one_that_was_killed_costs_the_others_noth
 @given(st.dictionaries(st.text(), st.integers() | st.text()))
 def test_equal_values_have_one_text(values: dict[str, int | str]) -> None:
     assert canonical_json(values) == canonical_json(dict(reversed(values.items())))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_write_that_breaks_off_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    path = tmp_path / "calls.jsonl"
+
+    def half(file: IO[bytes], content: bytes) -> None:
+        file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with Journal(path, shared=shared) as journal:
+        journal.record("a", {"text": "국밥"})
+        with monkeypatch.context() as patched:
+            patched.setattr("gukbap.files.write_all", half)
+            with pytest.raises(StorageFullError):
+                journal.record("b", 2)
+        assert "b" not in journal
+        journal.record_all({"b": 3, "c": [4]})
+        assert [journal[key] for key in "abc"] == [{"text": "국밥"}, 3, [4]]
+    assert [journal.get(key) for key in "abcd"] == [{"text": "국밥"}, 3, [4], None]
+    with Journal(path) as again:
+        assert list(again.values()) == [{"text": "국밥"}, 3, [4]]

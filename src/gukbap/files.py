@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import unicodedata
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -204,6 +205,7 @@ class Journal:
     Each `record` call returns only when the value is on the disk. A torn last line, as a kill in
     the middle of a write leaves it, is cut off when the journal is opened; a malformed line before
     the end is an error, since it means that something else wrote there. Threads may share a journal.
+    Values stay on the disk, and only their places in memory.
 
     Args:
         path: the file; its folder is made.
@@ -216,9 +218,11 @@ class Journal:
         self._shared = shared
         self._alone = Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
+        self._reader = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._reader)
         with self._among_processes():
-            self._values = self._load()
+            self._places = self._load()
 
     @contextmanager
     def _among_processes(self) -> Iterator[None]:
@@ -228,56 +232,55 @@ class Journal:
             return
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            if not self._ends_whole():
-                self._cut_torn_line(self.path.read_bytes())
+            size = self._size()
+            if size and os.pread(self._reader, 1, size - 1) != b"\n":
+                os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def _ends_whole(self) -> bool:
+    def _size(self) -> int:
+        return os.fstat(self._reader).st_size
+
+    def _load(self) -> dict[str, tuple[int, int]]:
+        """Key → where its line begins, and how long it is."""
+        places: dict[str, tuple[int, int]] = {}
+        start = 0
         with self.path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
-
-    def _cut_torn_line(self, content: bytes) -> int:
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self.path, whole)
-        return whole
-
-    def _load(self) -> dict[str, Any]:
-        content = self.path.read_bytes()
-        whole = self._cut_torn_line(content)
-        values: dict[str, Any] = {}
-        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
-            try:
-                entry = json.loads(line)
-                values[entry["key"]] = entry["value"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"{self.path}, line {number}: not a journal entry",
-                    fix="another program wrote into this journal; restore it, or move it away to start anew",
-                ) from error
-        return values
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    os.truncate(self.path, start)  # torn by a kill
+                    break
+                try:
+                    entry = json.loads(line)
+                    places[entry["key"]] = (start, len(line))
+                    entry["value"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise InputError(
+                        f"{self.path}, line {number}: not a journal entry",
+                        fix="another program wrote into this journal; restore it, or move it away to start "
+                        "anew",
+                    ) from error
+                start += len(line)
+        return places
 
     def __contains__(self, key: str) -> bool:
-        return key in self._values
+        return key in self._places
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        start, length = self._places[key]
+        return json.loads(os.pread(self._reader, length, start))["value"]
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._places)
 
     def get(self, key: str) -> Any | None:
         """The value recorded under `key`, or None."""
-        return self._values.get(key)
+        return None if key not in self._places else self[key]
 
-    def values(self) -> Collection[Any]:
-        """All recorded values."""
-        return self._values.values()
+    def values(self) -> Iterator[Any]:
+        """All recorded values, read one after the other."""
+        return (self[key] for key in tuple(self._places))
 
     def record(self, key: str, value: Any) -> None:
         """Append one entry and wait until it is durable."""
@@ -285,12 +288,22 @@ class Journal:
 
     def record_all(self, entries: Mapping[str, Any]) -> None:
         """Append entries and wait until they are durable, which takes no longer than for one."""
-        lines = "".join(canonical_json({"key": key, "value": value}) + "\n" for key, value in entries.items())
+        lines = {
+            key: (canonical_json({"key": key, "value": value}) + "\n").encode("utf-8")
+            for key, value in entries.items()
+        }
         with self._alone, reporting_full_disk(self.path), self._among_processes():
-            self._file.write(lines.encode("utf-8"))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._values.update(entries)
+            start = self._size()
+            try:
+                write_all(self._file, b"".join(lines.values()))
+                os.fsync(self._file.fileno())
+            except OSError:
+                # Half a line in the middle of the file would be taken for another program's.
+                os.truncate(self.path, start)
+                raise
+            for key, line in lines.items():
+                self._places[key] = (start, len(line))
+                start += len(line)
 
     def close(self) -> None:
         """Close the file; recorded values stay readable."""
@@ -301,6 +314,13 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write all of it into a file without a buffer, whose `write` may take less."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def folder_fingerprint(folder: Path, *, without: Collection[str] = ()) -> str:
