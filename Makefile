@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-docker lint docs check bench images lock clean
+.PHONY: help install demo test test-slow test-docker lint docs check bench images lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -22,8 +22,11 @@ demo: $(INSTALLED)  ## generate, train, evaluate and document a small Korean mod
 	$(BIN)/gukbap models fetch local
 	$(BIN)/gukbap run local
 
-test: $(INSTALLED)  ## run all tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## run the tests that take under 20 seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## run those that take longer: whole runs, kills, real servers under load
+	$(BIN)/python -m pytest -m slow
 
 test-docker: $(INSTALLED)  ## build the images on a Debian of debootstrap's and test them; as root, with a Docker engine
 	$(BIN)/python -m tests.docker_images
@@ -39,7 +42,7 @@ lint: $(INSTALLED)  ## ruff, mypy --strict, import-linter
 docs: $(INSTALLED)  ## write components/docs out of the components' code
 	$(BIN)/python tools/component_docs.py
 
-check: lint test  ## what CI runs
+check: lint test test-slow  ## what CI runs
 
 bench: $(INSTALLED)  ## run every benchmark, one after the other
 	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done

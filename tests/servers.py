@@ -42,6 +42,31 @@ class S3Server:
 @contextmanager
 def seaweed_s3() -> Iterator[S3Server]:
     """SeaweedFS with its S3 gateway: master, volume server and filer in one process."""
+    with mortal_s3() as (server, _):
+        yield server
+
+
+class Mortal:
+    """A SeaweedFS process that can be killed and started again on the same ports and data."""
+
+    def __init__(self, command: list[str], folder: Path, server: S3Server) -> None:
+        self._command, self.folder, self._server = command, folder, server
+        self._running = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Start it, and wait until it stores and returns an object."""
+        log = self.folder / "server.log"
+        process = self._running.enter_context(_process(self._command, log, self.folder))
+        _wait_until(lambda: _stores_and_returns(self._server), process, log)
+
+    def kill(self) -> None:
+        """Kill −9."""
+        self._running.close()
+
+
+@contextmanager
+def mortal_s3() -> Iterator[tuple[S3Server, Mortal]]:
+    """SeaweedFS, and the means to kill it and to start it again."""
     program = shutil.which("weed") or str(Path(sys.executable).parent / "weed")
     keys = S3Server("", "test-admin-id", "test-admin-secret", "test-reader-id", "test-reader-secret")
     with tempfile.TemporaryDirectory(prefix="seaweed-") as name:
@@ -59,9 +84,12 @@ def seaweed_s3() -> Iterator[S3Server]:
             f"-s3.config={folder / 's3.json'}",
         ]
         server = replace(keys, endpoint=f"http://127.0.0.1:{ports[3]}")
-        with _process(command, folder / "server.log", folder) as process:
-            _wait_until(lambda: _stores_and_returns(server), process, folder / "server.log")
-            yield server
+        mortal = Mortal(command, folder, server)
+        try:
+            mortal.start()
+            yield server, mortal
+        finally:
+            mortal.kill()
 
 
 def _identities(keys: S3Server) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gukbap.adapters.folder_store import FolderStore
-from gukbap.adapters.stores import HashingStore, open_store
+from gukbap.adapters.stores import Store, open_store
 from gukbap.config import StoreConfig
 from gukbap.errors import ConfigError, StoreError
 from tests.adapters.store_contract import StoreContract
@@ -19,7 +19,7 @@ from tests.adapters.store_contract import StoreContract
 
 class TestFolderStore(StoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> HashingStore:
+    def store(self, tmp_path: Path) -> Store:
         return FolderStore(tmp_path / "the store")
 
 

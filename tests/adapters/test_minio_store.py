@@ -13,7 +13,7 @@ import pytest
 from minio import Minio
 
 from gukbap.adapters.minio_store import MinioStore
-from gukbap.adapters.stores import HashingStore, open_store
+from gukbap.adapters.stores import Store, open_store
 from gukbap.config import StoreConfig
 from gukbap.errors import ConfigError, StoreError
 from tests.adapters.store_contract import StoreContract
@@ -41,7 +41,7 @@ def _config(server: S3Server, bucket: str = "artifacts", prefix: str = "") -> St
 @pytest.mark.usefixtures("keys")
 class TestMinioStore(StoreContract):
     @pytest.fixture
-    def store(self, server: S3Server, keys: None) -> HashingStore:
+    def store(self, server: S3Server, keys: None) -> Store:
         opened = open_store(_config(server, prefix=f"{uuid.uuid4()}/inner"))
         assert isinstance(opened, MinioStore)
         return opened

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from gukbap.adapters.object_keys import checked_key, is_temporary
+from gukbap.adapters.object_keys import Entry, checked_key, is_temporary
 from gukbap.errors import InputError, StoreError
 from gukbap.files import atomic_file, sha256_file
 
@@ -23,8 +25,8 @@ class FolderStore:
         """The URI of a key, whether or not there is an object."""
         return self._path(key).as_uri()
 
-    def put_file(self, source: Path, key: str) -> str:
-        """Copy a file in whole or not at all; returns its URI.
+    def put_file(self, source: Path, key: str, sent: Callable[[int], None] = lambda _: None) -> str:
+        """Copy a file in whole or not at all; returns its URI. `sent` is told the bytes.
 
         Raises:
             InputError: there is no file at `source`.
@@ -34,6 +36,7 @@ class FolderStore:
         if not source.is_file():
             raise InputError(f"there is no file {source} to store", fix="check the path")
         self._copy(source, target, f"store {key}")
+        sent(target.stat().st_size)
         return target.as_uri()
 
     def get_file(self, key: str, target: Path) -> None:
@@ -53,6 +56,32 @@ class FolderStore:
         return sorted(
             path.as_posix() for path in found if path.as_posix().startswith(prefix) and not is_temporary(path)
         )
+
+    def delete(self, key: str) -> None:
+        """Remove an object, and the folders that it leaves empty; nothing happens where there is none."""
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self.root or any(folder.iterdir() if folder.is_dir() else [folder]):
+                break
+            folder.rmdir()
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Every object whose key begins with `prefix`, with its size and the time it was stored."""
+        for key in self.list(prefix):
+            found = self._path(key).stat()
+            yield Entry(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def actual_sha256(self, key: str) -> str:
+        """The SHA-256 of an object's bytes; StoreError where there is none."""
+        found = self.sha256(key)
+        if found is None:
+            raise StoreError(f"there is no object {self.uri(key)}", fix=f"list the folder {self.root}")
+        return found
+
+    def end_unfinished(self, before: datetime) -> int:
+        """A folder has no unfinished uploads: copies are atomic."""
+        return 0
 
     def sha256(self, key: str) -> str | None:
         """The SHA-256 of an object's bytes (64 hexadecimal digits); None where there is no object."""

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gukbap.adapters.object_keys import checked_key
+from gukbap.adapters.downloads import download, range_headers
+from gukbap.adapters.multipart import (
+    PARTS_FROM_BYTES,
+    MultipartUpload,
+    Source,
+    digest_header,
+    md5_of,
+    unfinished_uploads,
+)
+from gukbap.adapters.object_keys import Entry, checked_key
 from gukbap.adapters.redaction import redacted
+from gukbap.adapters.store_retries import retrying
 from gukbap.config import StoreConfig
 from gukbap.errors import ConfigError, InputError, StoreError
-from gukbap.files import atomic_file, sha256_file
+from gukbap.files import sha256_file
 
 _HASH_HEADER = "x-amz-meta-sha256"
 _CHUNK_BYTES = 1 << 20
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
+_FULL = {"XMinioStorageFull", "EntityTooLarge", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
 _ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+
+
+def _unheard(sent: int) -> None:
+    """Nobody wants to know."""
 
 
 class MinioStore:
@@ -74,46 +90,121 @@ class MinioStore:
         """The URI of a key, whether or not there is an object."""
         return f"s3://{self.bucket}/{self._name(key)}"
 
-    def put_file(self, source: Path, key: str) -> str:
+    def put_file(self, source: Path, key: str, sent: Callable[[int], None] = _unheard) -> str:
         """Upload a file whole or not at all, with its SHA-256 as metadata; returns its URI.
+
+        A large one goes up in parts, and goes on with those that are missing where an earlier process
+        was killed; memory stays flat. `sent` is told bytes as they have gone.
 
         Raises:
             InputError: there is no file at `source`.
-            StoreError: the store refuses it or cannot be reached.
+            StoreError: the store refuses it or cannot be reached, or other bytes arrived.
         """
         name = self._name(key)
         if not source.is_file():
             raise InputError(f"there is no file {source} to store", fix="check the path")
+        described = Source(source, source.stat().st_size, sha256_file(source))
+        metadata = {_HASH_HEADER: described.sha256}
         with self._explained(f"store {self.uri(key)}"):
-            self._client.fput_object(
-                self.bucket, name, str(source), metadata={_HASH_HEADER: sha256_file(source)}
-            )
+            if described.size > PARTS_FROM_BYTES:
+                upload = MultipartUpload(self._client, self.endpoint, self.bucket, name, metadata, retrying)
+                upload.run(described, sent)
+            else:
+                content = source.read_bytes()
+                headers = {**metadata, **digest_header(md5_of(content))}
+                retrying(lambda: self._client._put_object(self.bucket, name, content, dict(headers)))
+                sent(len(content))
+            stored = retrying(lambda: self._client.stat_object(self.bucket, name))
+            if stored.size != described.size:
+                raise StoreError(
+                    f"{self.uri(key)} has {stored.size} bytes after its upload",
+                    expected=f"{described.size} bytes, as {source} has",
+                    fix="was the file changed meanwhile? store it again",
+                )
         return self.uri(key)
 
     def get_file(self, key: str, target: Path) -> None:
-        """Download an object whole or not at all; a body that differs from its recorded hash is refused.
+        """Download an object whole or not at all; one that differs from its recorded hash is refused.
+
+        A killed or broken download goes on where it was.
 
         Raises:
             StoreError: there is no such object, it is damaged, or the store fails.
         """
+        name = self._name(key)
         with self._explained(f"fetch {self.uri(key)}"):
+            found = retrying(lambda: self._client.stat_object(self.bucket, name))
+
+            def open_from(start: int) -> Any:
+                return self._client.get_object(
+                    self.bucket, name, request_headers=dict(range_headers(start, found.etag))
+                )
+
+            sha256 = found.metadata.get(_HASH_HEADER)
+            retrying(lambda: download(open_from, target, found.etag, found.size, sha256, self.uri(key)))
+
+    def actual_sha256(self, key: str) -> str:
+        """The SHA-256 of the bytes that the server gives now, whatever was recorded.
+
+        Raises:
+            StoreError: there is no such object, or the store fails.
+        """
+
+        def hashed() -> str:
+            digest = hashlib.sha256()
             response = self._client.get_object(self.bucket, self._name(key))
             try:
-                digest = hashlib.sha256()
-                with atomic_file(target) as file:
-                    for chunk in response.stream(_CHUNK_BYTES):
-                        digest.update(chunk)
-                        file.write(chunk)
-                    recorded = response.headers.get(_HASH_HEADER)
-                    if recorded and recorded != digest.hexdigest():
-                        raise StoreError(
-                            f"{self.uri(key)} is damaged: its SHA-256 is {digest.hexdigest()}",
-                            expected=recorded,
-                            fix="store it again",
-                        )
+                for chunk in response.stream(_CHUNK_BYTES):
+                    digest.update(chunk)
             finally:
                 response.close()
                 response.release_conn()
+            return digest.hexdigest()
+
+        with self._explained(f"read {self.uri(key)}"):
+            return retrying(hashed)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+        with self._explained(f"delete {self.uri(key)}"):
+            retrying(lambda: self._client.remove_object(self.bucket, self._name(key)))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Every object whose key begins with `prefix`, with its size and the time of its upload."""
+        root = f"{self.prefix}/" if self.prefix else ""
+        with self._explained(f"list {self!r}"):
+            for item in self._client.list_objects(self.bucket, prefix=root + prefix, recursive=True):
+                if not item.is_dir:
+                    yield Entry(item.object_name.removeprefix(root), item.size, item.last_modified)
+
+    def end_unfinished(self, before: datetime) -> int:
+        """Give up uploads under the store's prefix that began before a moment and never ended.
+
+        Returns:
+            How many; their parts take room until then, and no listing shows them.
+        """
+        root = f"{self.prefix}/" if self.prefix else ""
+        ended = 0
+        with self._explained(f"look for unfinished uploads of {self!r}"):
+            for name, upload_id, begun in list(unfinished_uploads(self._client, self.bucket, root)):
+                if begun is None or begun < before:
+                    self._client._abort_multipart_upload(self.bucket, name, upload_id)
+                    ended += 1
+        return ended
+
+    def link(self, key: str, hours: float) -> str:
+        """A URL that gives the object to whoever has it, for so many hours: a secret until then.
+
+        Raises:
+            StoreError: there is no such object.
+        """
+        if not self.exists(key):
+            raise StoreError(f"there is no object {self.uri(key)}", fix="check the key")
+        with self._explained(f"make a link to {self.uri(key)}"):
+            url: str = self._client.presigned_get_object(
+                self.bucket, self._name(key), expires=timedelta(hours=hours)
+            )
+        return url
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under exactly this key."""
@@ -220,6 +311,19 @@ class MinioStore:
                 f"cannot {deed}: there is no bucket {self.bucket} at {self.endpoint}",
                 fix="create it, or correct store.url",
             )
+        if code in _FULL:
+            return StoreError(
+                f"cannot {deed}: {self.endpoint} has no room left ({code})",
+                fix="free some space there, or prune old runs (gukbap store prune), then run again: what "
+                "was stored is kept",
+            )
+        if code == "BadDigest":
+            return StoreError(
+                f"cannot {deed}: other bytes arrive at {self.endpoint} than were sent",
+                fix="what stands between (a proxy, a failing network card or memory) spoils them",
+            )
+        if code == "PreconditionFailed":
+            return StoreError(f"cannot {deed}: it was stored anew meanwhile", fix="run again")
         if code in _ABSENT:
             return StoreError(f"cannot {deed}: there is no such object", fix="check the key and the prefix")
         return StoreError(f"cannot {deed}: {self.endpoint} answers {code}: {said}")
@@ -255,7 +359,8 @@ def _client(endpoint: str, access_key: str, secret_key: str) -> Any:
         maxsize=10,
         cert_reqs="CERT_REQUIRED",
         ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        retries=urllib3.Retry(total=4, connect=1, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504]),
+        # Calls are repeated as a whole (store_retries), signed anew with the time of then.
+        retries=False,
     )
     parts = urlsplit(endpoint)
     return Minio(

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 
 from gukbap.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing shows it."""
+
+    key: str
+    #: bytes
+    size: int
+    modified: datetime
 
 
 def checked_key(key: str) -> str:

@@ -1,27 +1,46 @@
-"""Which object store a recipe means, and the upload of a run folder into it."""
+"""Which object store a recipe means, and what is asked of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from gukbap.adapters.folder_store import FolderStore
-from gukbap.adapters.object_keys import is_temporary
+from gukbap.adapters.object_keys import Entry
 from gukbap.config import StoreConfig
-from gukbap.errors import ConfigError, InputError
-from gukbap.files import sha256_file
-from gukbap.ports import ObjectStore, Progress
+from gukbap.errors import ConfigError
+from gukbap.ports import ObjectStore
 
 
-class HashingStore(ObjectStore, Protocol):
-    """An object store that knows the SHA-256 of what it holds."""
+class Store(ObjectStore, Protocol):
+    """An object store with all that runs ask of it."""
+
+    def uri(self, key: str) -> str:
+        """The URI of a key, whether or not there is an object."""
+
+    def put_file(self, source: Path, key: str, sent: Callable[[int], None] = ...) -> str:
+        """Store a file whole or not at all; returns its URI. `sent` is told bytes as they have gone."""
 
     def sha256(self, key: str) -> str | None:
-        """The SHA-256 of an object; None where there is no object or its hash is not known."""
+        """The recorded SHA-256 of an object; None where there is no object or its hash is not known."""
+
+    def actual_sha256(self, key: str) -> str:
+        """The SHA-256 of an object's bytes as they are now."""
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The objects whose keys begin with `prefix`, with size and time."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+
+    def end_unfinished(self, before: datetime) -> int:
+        """Give up uploads that began before a moment and never ended; returns how many."""
 
 
-def open_store(config: StoreConfig) -> HashingStore | None:
+def open_store(config: StoreConfig) -> Store | None:
     """The store that a recipe names, checked to be reachable and writable; None where it names none.
 
     Raises:
@@ -57,35 +76,6 @@ def artifact_is_there(uri: str, config: StoreConfig) -> bool:
 
     bucket = config.model_copy(update={"url": f"s3://{parts.netloc}"})
     return MinioStore.from_url(bucket, create=False).holds(unquote(parts.path).strip("/"))
-
-
-def upload_folder(store: HashingStore, folder: Path, prefix: str, progress: Progress) -> int:
-    """Upload every file of a folder under `prefix`; returns how many had to be sent.
-
-    A file whose SHA-256 the store already holds under its key is not sent again, so an upload that
-    was killed goes on where it was. Unfinished atomic writes are left out.
-
-    Raises:
-        InputError: there is no such folder.
-        StoreError: the store refuses a file.
-    """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder} to upload", fix="check the path")
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not is_temporary(path.relative_to(folder))
-    ]
-    sent = 0
-    with progress.bar("upload", total=len(files)) as bar:
-        for path in files:
-            name = path.relative_to(folder).as_posix()
-            key = f"{prefix.strip('/')}/{name}".lstrip("/")
-            if store.sha256(key) != sha256_file(path):
-                store.put_file(path, key)
-                sent += 1
-            bar.advance(note=name)
-    return sent
 
 
 def _folder_of(url: str) -> Path:

@@ -132,7 +132,8 @@ def _folder(
 def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> None:
     from google.protobuf.json_format import MessageToDict
 
-    from gukbap.adapters.stores import open_store, upload_folder
+    from gukbap.adapters.stored_folders import upload_folder
+    from gukbap.adapters.stores import open_store
     from gukbap.runners.dag import read_steps
     from gukbap.runners.docker import run_in_docker
     from gukbap.runners.inprocess import run_inprocess
