@@ -9,8 +9,8 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-#: A server that is started again is back within a minute.
-TRIES = 8
+#: A server that is started again is back within a minute (SeaweedFS after a kill: half of one).
+TRIES = 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.4, 15.0
 #: S3 API reference, "Error responses": what may pass; a bit that flipped on its way (BadDigest), too.
 _PASSING = {
