@@ -44,6 +44,7 @@ def test_answers_calls_at_once_and_counts_tokens(gguf: Path) -> None:
     for completion in asyncio.run(both()):
         assert completion.prompt_tokens > 0
         assert 0 < completion.completion_tokens <= 8
+        assert completion.host is None, "this machine's own, on a port of this run's"
     assert chat.name == "gemma-3-270m"
 
 

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from tests.judging.replay import Server
 
 ROOT = Path(__file__).parents[2]
-
-
-class Server:
-    """A running server of the scripted teacher."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-
-    def told(self) -> dict[str, Any]:
-        """Requests so far, and good replies by request."""
-        with urllib.request.urlopen(f"{self.url}/told", timeout=10) as reply:
-            found: dict[str, Any] = json.load(reply)
-        return found
-
-    def reset(self) -> None:
-        """Forget what was told."""
-        urllib.request.urlopen(f"{self.url}/reset", timeout=10).close()
 
 
 @contextmanager

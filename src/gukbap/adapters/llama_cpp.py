@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -66,7 +67,9 @@ class LlamaCppChat:
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Send one conversation to the server in this process; raises as OpenAIChat does."""
-        return await self._chat.complete(messages, sampling)
+        completion = await self._chat.complete(messages, sampling)
+        # Its port is another one in every run, and says nothing of who replied.
+        return replace(completion, host=None)
 
 
 class _Server:
