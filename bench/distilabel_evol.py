@@ -22,7 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.generating.runs import Server, generate, serving, write_seeds
+from tests.generating.runs import generate, serving, write_seeds
+from tests.wire import Server
 
 CONCURRENCY, EVOLUTIONS = 16, 2
 PEER = """

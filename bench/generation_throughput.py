@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gukbap.config import GenerateConfig
 from gukbap.stages.generate.conversations import answer_messages, answer_sampling
-from tests.generating.runs import Server, environment, generate_command, serving, write_seeds
+from tests.generating.runs import environment, generate_command, serving, write_seeds
+from tests.wire import Server
 
 LATENCY, CONCURRENCY, WANTED = 0.1, 64, 0.9
 

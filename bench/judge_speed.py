@@ -26,7 +26,8 @@ from gukbap.config import Endpoint, JudgeConfig, JudgeSettings
 from gukbap.files import Journal, read_jsonl
 from gukbap.schemas import Answer
 from gukbap.stages.judge import JudgeResult, judge, judge_messages
-from tests.judging.replay import Server, serving, write_answers
+from tests.judging.replay import serving, write_answers
+from tests.wire import Server
 
 LATENCY, CONCURRENCY, WANTED = 0.2, 32, 1.2
 MOST_CHARS = 1_000_000

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.request
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 #: what answers a request (its path and body); False breaks the connection
 Handler = Callable[[str, bytes, asyncio.StreamWriter], Awaitable[bool]]
@@ -64,3 +66,20 @@ def chat_completion(
             "total_tokens": prompt_tokens + completion_tokens,
         },
     }
+
+
+class Server:
+    """A running server that tells what it was asked."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def told(self) -> dict[str, Any]:
+        """Requests so far, and good replies by prompt and seed."""
+        with urllib.request.urlopen(f"{self.url}/told", timeout=10) as reply:
+            found: dict[str, Any] = json.load(reply)
+        return found
+
+    def reset(self) -> None:
+        """Forget what was told."""
+        urllib.request.urlopen(f"{self.url}/reset", timeout=10).close()

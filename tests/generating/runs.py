@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.judging.replay import Server
+from tests.wire import Server
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from gukbap.files import write_jsonl
 from gukbap.schemas import STRATEGIES, Answer, Question
+from tests.wire import Server
 
 ROOT = Path(__file__).parents[2]
 EVALUATED = ROOT / "../shared/data/logickor/evaluated"
@@ -46,23 +45,6 @@ def write_answers(folder: Path) -> list[Path]:
         write_jsonl(path, answers)
         paths.append(path)
     return paths
-
-
-class Server:
-    """A running replay server."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-
-    def told(self) -> dict[str, Any]:
-        """Requests so far, and good replies by prompt and seed."""
-        with urllib.request.urlopen(f"{self.url}/told", timeout=10) as reply:
-            found: dict[str, Any] = json.load(reply)
-        return found
-
-    def reset(self) -> None:
-        """Forget what was told."""
-        urllib.request.urlopen(f"{self.url}/reset", timeout=10).close()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from gukbap.files import read_jsonl
 from gukbap.schemas import CATEGORIES, Judgement
 from gukbap.stages.judge.verdict import NO_SCORE
 from gukbap.stages.scores import score_table
-from tests.judging.replay import EVALUATED, Server, judge_command, serving, write_answers
+from tests.judging.replay import EVALUATED, judge_command, serving, write_answers
+from tests.wire import Server
 
 pytestmark = pytest.mark.skipif(
     not EVALUATED.exists(), reason="LogicKor's stored judgements are not beside the checkout"
