@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -90,8 +89,23 @@ def memory(folder: Path, count: int) -> None:
             server, seeds, folder / f"memory-{count}", generate__rounds=0, teacher__concurrency=CONCURRENCY
         )
         process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-    print(f"{count} seeds: peak {usage.ru_maxrss / 1024:.0f} MiB (exit code {status})")
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.05)
+    print(f"{count} seeds: peak {peak // 1024} MiB (exit code {process.returncode})")
+
+
+def high_water(pid: int) -> int:
+    """The most memory of a process so far, in KiB; 0 where it has just ended.
+
+    Not ru_maxrss, which begins with what the parent had when it started the process.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def main() -> None:

@@ -24,17 +24,19 @@ from tests.servers import seaweed_s3
 
 MIB = 1 << 20
 OURS = """
-import resource, sys
+import sys
 from pathlib import Path
 from gukbap.adapters.minio_store import MinioStore
 from gukbap.config import StoreConfig
 deed, endpoint, path = sys.argv[1:]
 store = MinioStore.from_url(StoreConfig(url="s3://bench/ours", endpoint_url=endpoint))
 store.put_file(Path(path), "f") if deed == "put" else store.get_file("f", Path(path))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024)
 """
 PEER = """
-import os, resource, sys
+import os, sys
+from pathlib import Path
 from minio import Minio
 deed, endpoint, path = sys.argv[1:]
 keys = os.environ["MINIO_ACCESS_KEY"], os.environ["MINIO_SECRET_KEY"]
@@ -42,7 +44,8 @@ client = Minio(endpoint.split("//")[1], *keys, secure=False)
 if not client.bucket_exists("bench"):
     client.make_bucket("bench")
 client.fput_object("bench", "peer/f", path) if deed == "put" else client.fget_object("bench", "peer/f", path)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024)
 """
 
 
