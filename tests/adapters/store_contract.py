@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gukbap.adapters.stored_folders import (
+    KEEP,
     MANIFEST,
     download_folder,
     read_manifest,
@@ -163,3 +165,41 @@ class StoreContract:
         (entry,) = store.entries("a/")
         assert (entry.key, entry.size) == ("a/f", 6)
         assert abs((datetime.now(UTC) - entry.modified).total_seconds()) < 600
+
+    def test_a_run_that_is_marked_to_be_kept_is_whole(self, store: Store, tmp_path: Path) -> None:
+        folder = tmp_path / "run"
+        folder.mkdir()
+        (folder / "a.txt").write_text("하나")
+        upload_folder(store, folder, "r1", RecordingProgress())
+        store.put_file(folder / "a.txt", f"r1/{KEEP}")
+        assert verify_folder(store, "r1", tmp_path, RecordingProgress()) == []
+
+    @pytest.mark.parametrize(
+        "manifest",
+        [
+            '{"files": {"../../escaped": {"sha256": "%s", "size": 5}}}' % ("0" * 64),
+            '{"files": {"/escaped": {"sha256": "%s", "size": 5}}}' % ("0" * 64),
+            '{"files": {"a": {"sha256": "short", "size": 5}}}',
+            '{"other": 1}',
+            "[]",
+            "no json",
+        ],
+    )
+    def test_a_manifest_that_is_none_or_climbs_is_refused(
+        self, store: Store, tmp_path: Path, manifest: str
+    ) -> None:
+        (tmp_path / "m").write_text(manifest)
+        store.put_file(tmp_path / "m", f"r1/{MANIFEST}")
+        with pytest.raises(StoreError, match="is no manifest"):
+            download_folder(store, "r1", tmp_path / "inner" / "back", RecordingProgress())
+        assert [path.name for path in (tmp_path / "inner" / "back").iterdir()] == [MANIFEST]
+
+    def test_several_may_fetch_the_same_at_once(self, store: Store, tmp_path: Path) -> None:
+        content = bytes(range(256)) * 40000
+        (tmp_path / "f").write_bytes(content)
+        store.put_file(tmp_path / "f", "f")
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(store.get_file, "f", tmp_path / "back") for _ in range(8)]
+        for one in done:
+            one.result()
+        assert (tmp_path / "back").read_bytes() == content

@@ -24,7 +24,7 @@ import pytest
 from gukbap.adapters import multipart, store_retries
 from gukbap.adapters.minio_store import MinioStore
 from gukbap.config import StoreConfig
-from gukbap.errors import StoreError
+from gukbap.errors import InputError, StoreError
 from gukbap.files import sha256_file
 from tests.servers import S3Server, mortal_s3, seaweed_s3
 from tests.tcp_proxy import flipping, proxied
@@ -363,3 +363,81 @@ def test_a_bit_that_flips_on_the_server_s_disk_is_noticed(
         with pytest.raises(StoreError, match="rest/f"):
             store.get_file("f", tmp_path / "back")
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("size", [3 * MIB, 40 * MIB])
+def test_a_file_that_changes_while_it_goes_up_replaces_nothing(
+    server: S3Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    source = _random_file(tmp_path / "f", size, seed=1)
+    store = _store(url, server.endpoint)
+    store.put_file(source, "f")
+    before = store.actual_sha256("f")
+    _random_file(source, size, seed=2)
+    part, read = multipart.Source.part, Path.read_bytes
+
+    def touched(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.write(b"other")
+
+    def changing_part(self: multipart.Source, number: int) -> bytes:
+        touched(self.path)
+        return part(self, number)
+
+    def changing_read(self: Path) -> bytes:
+        if self == source:
+            touched(self)
+        return read(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(multipart.Source, "part", changing_part)
+        patched.setattr(Path, "read_bytes", changing_read)
+        with pytest.raises(InputError, match="was changed while it was uploaded"):
+            store.put_file(source, "f")
+    assert store.actual_sha256("f") == before
+
+
+def test_a_reply_to_the_last_call_that_is_lost_is_no_failure(
+    server: S3Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, store = _random_file(tmp_path / "f", 40 * MIB), _store(url, server.endpoint)
+    complete, calls = store._client._complete_multipart_upload, []
+
+    def losing(*given: object) -> object:
+        calls.append(given)
+        found = complete(*given)
+        if len(calls) == 1:
+            raise ConnectionError("the reply is lost, after the server has done it")
+        return found
+
+    monkeypatch.setattr(store._client, "_complete_multipart_upload", losing)
+    store.put_file(source, "f")
+    assert len(calls) == 2
+    assert store.actual_sha256("f") == store.sha256("f") == sha256_file(source)
+
+
+def test_one_broken_connection_is_no_failure_of_any_call(server: S3Server, url: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("국밥")
+    with proxied(server.endpoint) as proxy:
+        store = _store(url, proxy.endpoint)
+        store.put_file(tmp_path / "f", "f")
+        for call in (
+            lambda: store.sha256("f"),
+            lambda: store.exists("f"),
+            lambda: store.holds("f"),
+            lambda: store.list(""),
+            lambda: list(store.entries("")),
+            lambda: store.get_file("f", tmp_path / "back"),
+            lambda: store.delete("f"),
+        ):
+            left = [1]
+
+            def breaking(piece: bytes, left: list[int] = left) -> bytes:
+                if left[0]:
+                    left[0] = 0
+                    proxy.cut()
+                return piece
+
+            proxy.change_sent = breaking
+            call()
+            assert left == [0]

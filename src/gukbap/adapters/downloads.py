@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +39,7 @@ def download(
     target.parent.mkdir(parents=True, exist_ok=True)
     # `object_keys.is_temporary` knows such names.
     partial = target.with_name(f".{target.name}.{hashlib.sha256(etag.encode()).hexdigest()[:16]}.tmp")
-    with reporting_full_disk(target), partial.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # another process may fetch the same
+    with reporting_full_disk(target), _opened_alone(partial) as file:
         digest = hashlib.sha256()
         have = _hash_what_is_there(file, digest, size)
         if have < size:
@@ -56,6 +56,22 @@ def download(
             )
         partial.chmod(0o644)
         partial.replace(target)
+
+
+@contextmanager
+def _opened_alone(partial: Path) -> Iterator[IO[bytes]]:
+    """The file of what came so far, held by this process alone."""
+    while True:
+        with partial.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                same = os.path.samestat(os.fstat(file.fileno()), partial.stat())
+            except FileNotFoundError:
+                same = False
+            # Whoever held it before may have given it the target's name: then this is no longer the place.
+            if same:
+                yield file
+                return
 
 
 def _hash_what_is_there(file: IO[bytes], digest: Any, size: int) -> int:

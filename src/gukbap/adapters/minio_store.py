@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,6 @@ from gukbap.adapters.redaction import redacted
 from gukbap.adapters.store_retries import retrying
 from gukbap.config import StoreConfig
 from gukbap.errors import ConfigError, InputError, StoreError
-from gukbap.files import sha256_file
 
 _HASH_HEADER = "x-amz-meta-sha256"
 _CHUNK_BYTES = 1 << 20
@@ -103,7 +102,7 @@ class MinioStore:
         name = self._name(key)
         if not source.is_file():
             raise InputError(f"there is no file {source} to store", fix="check the path")
-        described = Source(source, source.stat().st_size, sha256_file(source))
+        described = Source.of(source)
         metadata = {_HASH_HEADER: described.sha256}
         with self._explained(f"store {self.uri(key)}"):
             if described.size > PARTS_FROM_BYTES:
@@ -111,6 +110,7 @@ class MinioStore:
                 upload.run(described, sent)
             else:
                 content = source.read_bytes()
+                described.check_unchanged()
                 headers = {**metadata, **digest_header(md5_of(content))}
                 retrying(lambda: self._client._put_object(self.bucket, name, content, dict(headers)))
                 sent(len(content))
@@ -173,9 +173,9 @@ class MinioStore:
         """Every object whose key begins with `prefix`, with its size and the time of its upload."""
         root = f"{self.prefix}/" if self.prefix else ""
         with self._explained(f"list {self!r}"):
-            for item in self._client.list_objects(self.bucket, prefix=root + prefix, recursive=True):
-                if not item.is_dir:
-                    yield Entry(item.object_name.removeprefix(root), item.size, item.last_modified)
+            found = self._listed(root + prefix)
+        for item in found:
+            yield Entry(item.object_name.removeprefix(root), item.size, item.last_modified)
 
     def end_unfinished(self, before: datetime) -> int:
         """Give up uploads under the store's prefix that began before a moment and never ended.
@@ -217,7 +217,7 @@ class MinioStore:
         name = self._name(key)
         with self._explained(f"look for {self.uri(key)}"):
             try:
-                found = self._client.list_objects(self.bucket, prefix=name, recursive=True)
+                found = self._listed(name)
                 return any(
                     item.object_name == name or item.object_name.startswith(f"{name}/") for item in found
                 )
@@ -230,8 +230,17 @@ class MinioStore:
         """The keys that begin with `prefix`, sorted; keys are relative to the store's own prefix."""
         root = f"{self.prefix}/" if self.prefix else ""
         with self._explained(f"list {self!r}"):
-            found = self._client.list_objects(self.bucket, prefix=root + prefix, recursive=True)
-            return sorted(item.object_name.removeprefix(root) for item in found if not item.is_dir)
+            return sorted(item.object_name.removeprefix(root) for item in self._listed(root + prefix))
+
+    def _listed(self, prefix: str) -> Sequence[Any]:
+        """The objects below a whole prefix, read to the end: what breaks off is asked for again."""
+        return retrying(
+            lambda: [
+                item
+                for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
+                if not item.is_dir
+            ]
+        )
 
     def sha256(self, key: str) -> str | None:
         """The recorded SHA-256 of an object; None where there is no object or none was recorded."""
@@ -246,7 +255,7 @@ class MinioStore:
 
         with self._explained(f"look at {self.uri(key)}"):
             try:
-                return self._client.stat_object(self.bucket, self._name(key))
+                return retrying(lambda: self._client.stat_object(self.bucket, self._name(key)))
             except S3Error as error:
                 if error.code in _ABSENT:
                     return None

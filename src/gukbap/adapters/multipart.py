@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gukbap.adapters.model_cache import cache_folder
-from gukbap.files import canonical_json, read_json, sha256_text, write_json
+from gukbap.errors import InputError
+from gukbap.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 
 Answer = TypeVar("Answer")
 #: calls its argument, again where that may help; raises what it raises in the end
 Retrying = Callable[[Callable[[], Answer]], Answer]
 
 #: A file from this size on goes up in parts.
-PARTS_FROM_BYTES = 64 << 20
+PARTS_FROM_BYTES = 16 << 20
 #: With AT_ONCE parts under way this bounds the memory of an upload.
 PART_BYTES = 16 << 20
 AT_ONCE = 3
@@ -54,6 +55,27 @@ class Source:
     path: Path
     size: int
     sha256: str
+    #: of its last change, nanoseconds
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        """The file as it is now, hashed."""
+        before = path.stat()
+        return cls(path, before.st_size, sha256_file(path), before.st_mtime_ns)
+
+    def check_unchanged(self) -> None:
+        """Stop where the file is another one by now: its hash would not be that of what was sent.
+
+        Raises:
+            InputError: it was changed.
+        """
+        now = self.path.stat()
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.changed):
+            raise InputError(
+                f"{self.path} was changed while it was uploaded; the store holds what it held before",
+                fix="store it again when nothing writes to it",
+            )
 
     @property
     def part_bytes(self) -> int:
@@ -118,10 +140,25 @@ class MultipartUpload:
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             parts = list(pool.map(one, source.parts))
-        self._retrying(
-            lambda: self._client._complete_multipart_upload(self._bucket, self._name, upload_id, parts)
-        )
+        source.check_unchanged()
+        self._retrying(lambda: self._complete(upload_id, parts))
         self._note.unlink(missing_ok=True)
+
+    def _complete(self, upload_id: str, parts: list[Any]) -> None:
+        from minio.error import S3Error
+
+        try:
+            self._client._complete_multipart_upload(self._bucket, self._name, upload_id, parts)
+        except S3Error as error:
+            # An earlier try went through, and its reply was lost.
+            if error.code != "NoSuchUpload" or not self._is_there(parts):
+                raise
+
+    def _is_there(self, parts: list[Any]) -> bool:
+        """Whether the object is these parts: its ETag is the MD5 of theirs, and their number."""
+        whole = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+        found = self._client.stat_object(self._bucket, self._name)
+        return bool(found.etag.strip('"') == f"{whole.hexdigest()}-{len(parts)}")
 
     def _send(self, upload_id: str, number: int, content: bytes, header: Mapping[str, str]) -> None:
         self._retrying(

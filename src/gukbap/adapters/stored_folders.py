@@ -11,16 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from gukbap.adapters.multipart import PARTS_FROM_BYTES
-from gukbap.adapters.object_keys import is_temporary
+from gukbap.adapters.object_keys import checked_key, is_temporary
 from gukbap.adapters.stores import Store
 from gukbap.errors import InputError, StoreError
 from gukbap.files import read_json, sha256_file, write_json
 from gukbap.ports import Progress, ProgressBar
 
 MANIFEST = "manifest.json"
+#: an object of this name in a run's folder keeps the run whatever a rule says
+KEEP = "KEEP"
 #: Small files go side by side; a large one is sent in parts side by side.
 FILES_AT_ONCE = 4
 
@@ -95,8 +99,28 @@ def _send(store: Store, files: list[_File], root: str, steps: _Steps) -> None:
             one(file)
 
 
-def read_manifest(store: Store, prefix: str, work: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The files of a stored folder: name → sha256 and size.
+class Stored(BaseModel):
+    """A file of a manifest."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    #: bytes
+    size: int = Field(ge=0)
+
+
+def _inside(name: str) -> str:
+    # A bucket's content is not ours to trust: a name that climbs would be written outside of the folder.
+    try:
+        return checked_key(name)
+    except StoreError as error:
+        raise ValueError(error.problem) from None
+
+
+class _Manifest(BaseModel):
+    files: dict[Annotated[str, AfterValidator(_inside)], Stored]
+
+
+def read_manifest(store: Store, prefix: str, work: Path) -> Mapping[str, Stored]:
+    """The files of a stored folder, by name.
 
     Args:
         work: a folder for the fetched manifest.
@@ -116,8 +140,15 @@ def read_manifest(store: Store, prefix: str, work: Path) -> Mapping[str, Mapping
         )
     target = work / MANIFEST
     store.get_file(key, target)
-    files: Mapping[str, Mapping[str, Any]] = read_json(target)["files"]
-    return files
+    try:
+        return _Manifest.model_validate(read_json(target)).files
+    except (ValidationError, InputError) as error:
+        why = error.problem if isinstance(error, InputError) else error.errors()[0]["msg"]
+        raise StoreError(
+            f"{store.uri(key)} is no manifest ({why})",
+            expected="files with sha256 and size, under names that stay inside the folder",
+            fix="upload the folder again",
+        ) from error
 
 
 def verify_folder(store: Store, prefix: str, work: Path, progress: Progress) -> list[str]:
@@ -131,13 +162,13 @@ def verify_folder(store: Store, prefix: str, work: Path, progress: Progress) -> 
     files = read_manifest(store, prefix, work)
     there = {entry.key.removeprefix(f"{prefix}/"): entry.size for entry in store.entries(f"{prefix}/")}
     found = [f"{name} is missing" for name in sorted(set(files) - set(there))]
-    found += [f"{name} is not in the manifest" for name in sorted(set(there) - set(files) - {MANIFEST})]
+    found += [f"{name} is not in the manifest" for name in sorted(set(there) - set(files) - {MANIFEST, KEEP})]
     both = sorted(set(files) & set(there))
     with progress.bar("verify (files)", total=len(both)) as bar:
         for name in both:
             sha256 = store.actual_sha256(f"{prefix}/{name}")
-            if sha256 != files[name]["sha256"]:
-                found.append(f"{name} is damaged: its SHA-256 is {sha256}, not {files[name]['sha256']}")
+            if sha256 != files[name].sha256:
+                found.append(f"{name} is damaged: its SHA-256 is {sha256}, not {files[name].sha256}")
             bar.advance(note=name)
     return found
 
@@ -153,18 +184,18 @@ def download_folder(store: Store, prefix: str, target: Path, progress: Progress)
     target.mkdir(parents=True, exist_ok=True)
     files = read_manifest(store, prefix, target)
     fetched = 0
-    total = sum(int(file["size"]) for file in files.values())
+    total = sum(file.size for file in files.values())
     with progress.bar("download (bytes)", total=total) as bar:
         for name, file in sorted(files.items()):
             path = target / name
-            if not path.is_file() or sha256_file(path) != file["sha256"]:
+            if not path.is_file() or sha256_file(path) != file.sha256:
                 store.get_file(f"{prefix}/{name}", path)
-                if sha256_file(path) != file["sha256"]:
+                if sha256_file(path) != file.sha256:
                     raise StoreError(
                         f"{store.uri(f'{prefix}/{name}')} is not the file of the manifest",
-                        expected=str(file["sha256"]),
+                        expected=file.sha256,
                         fix="store the folder again",
                     )
                 fetched += 1
-            bar.advance(int(file["size"]), note=name)
+            bar.advance(file.size, note=name)
     return fetched

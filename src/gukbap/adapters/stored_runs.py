@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gukbap.adapters.object_keys import Entry
-from gukbap.adapters.stored_folders import MANIFEST
+from gukbap.adapters.stored_folders import KEEP, MANIFEST
 from gukbap.adapters.stores import Store
 
-#: an object of this name in a run's folder keeps the run whatever the rule says
-KEEP = "KEEP"
 #: An upload that has not ended in so long was killed and is not gone on with.
 UNFINISHED_AFTER = timedelta(days=7)
 
