@@ -11,6 +11,7 @@ from gukbap import __version__
 from gukbap.errors import GukbapError
 from gukbap.files import canonical_json, read_json, sha256_text
 from gukbap.handover import clear_failures
+from gukbap.interruption import remembering_interrupts
 from gukbap.ports import Progress
 from gukbap.runners.dag import METRICS, FinalStatus, Output, Step
 from gukbap.runners.run_folder import RunFolder
@@ -26,22 +27,30 @@ def run_inprocess(
     """Take every step; `components` holds the KFP components by their function's name.
 
     A step is skipped when it ended before with the same inputs and its outputs are there. What a
-    component raises is raised here as it is, after the exit step; an interruption is raised at once.
+    component raises is raised here as it is, after the exit step; an interruption is raised at once,
+    at the latest after the step that swallowed it.
     """
     clear_failures(folder.work)
-    run = _Run(steps, components, folder, progress, after_step)
-    exits = [step for step in steps if step.always]
-    try:
-        run.take([step for step in steps if not step.always])
-    except Exception as error:
-        run.status = {"state": "FAILED", "error": {"code": 1, "message": str(error)}}
+    with remembering_interrupts() as check_interrupted:
+
+        def ended() -> None:
+            after_step()
+            check_interrupted()
+
+        run = _Run(steps, components, folder, progress, ended)
+        exits = [step for step in steps if step.always]
         try:
-            run.take(exits)
-        except GukbapError as second:
-            progress.say(f"the exit step failed, too: {second}")
-        raise
-    run.status = {"state": "SUCCEEDED"}
-    run.take(exits)
+            run.take([step for step in steps if not step.always])
+        except Exception as error:
+            check_interrupted()
+            run.status = {"state": "FAILED", "error": {"code": 1, "message": str(error)}}
+            try:
+                run.take(exits)
+            except GukbapError as second:
+                progress.say(f"the exit step failed, too: {second}")
+            raise
+        run.status = {"state": "SUCCEEDED"}
+        run.take(exits)
 
 
 class _Run:
