@@ -71,3 +71,15 @@ def test_a_warning_is_a_line_of_words(tmp_path: Path) -> None:
     lines = [line for line in done.stderr.splitlines() if "stand there before" in line]
     assert len(lines) == 1
     assert lines[0].startswith("warning: seeds.txt: 1 of the instructions ")
+
+
+def test_an_interrupt_inside_of_generated_code_has_the_usual_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "import gukbap.cli as command\n"
+        "command.cli = lambda **_: exec('raise KeyboardInterrupt')\n"
+        "command.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "\nstopped; what was made is kept\n")

@@ -92,6 +92,10 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nstopped; what was made is kept", err=True)
+        # Where the signal came inside an exec() of source text (as dataclasses and namedtuples make theirs),
+        # CPython notes it as unhandled and ends by the signal whatever exit code is asked for; the next
+        # exec() takes the note back (run_eval_code_obj in pythonrun.c).
+        exec("")  # noqa: S102
         sys.exit(1)
     except GukbapError as error:
         _show(str(error), error)
