@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +52,19 @@ def test_an_interrupt_is_raised_at_once_and_the_usual_handler_comes_back() -> No
         _interrupt()
         pytest.fail("it went on")
     assert signal.getsignal(signal.SIGINT) is usual
+
+
+def test_an_interrupt_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that drops what is raised while it is imported, as C++ callbacks do."""
+    (tmp_path / "dropping_library.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = all(True for _ in range(100000))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), remembering_interrupts():
+        import dropping_library  # type: ignore[import-not-found]
+
+        assert dropping_library.whole
+        for _ in range(200):
+            time.sleep(0.01)
+        pytest.fail("it went on")
+    assert sys.modules.pop("dropping_library").whole

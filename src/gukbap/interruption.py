@@ -1,63 +1,95 @@
-"""SIGTERM, by which Kubernetes ends a pod, means what a person's SIGINT means: one way out."""
+"""SIGTERM, by which Kubernetes ends a pod, means what a person's SIGINT means: one way out.
+
+Both become KeyboardInterrupt, with two cares that Python does not take. Raised during an import it can get
+lost in a library's `except`, or end the process with an abort where the import passes through C++ (torch's
+does): it waits for the import's end. Raised in a callback of the garbage collector it is dropped: whoever
+asks for it can find out.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+#: An import that has not ended so long after the signal is not waited for.
+LONGEST_IMPORT_SECONDS = 20.0
+_LOOK_EVERY_SECONDS = 0.05
+
 
 @contextmanager
 def terminating_as_interrupt() -> Iterator[None]:
     """Let SIGTERM be heard as KeyboardInterrupt, so that no process is left behind."""
-    if threading.current_thread() is not threading.main_thread():
+    with _heard(signal.SIGTERM):
         yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
 def remembering_interrupts() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises KeyboardInterrupt where one was raised and got lost.
-
-    The signal may come in the middle of a callback of the garbage collector or of an import, where
-    Python, or a library, drops whatever is raised: a person's Ctrl-C would change nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    heard: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        raise KeyboardInterrupt
-
-    def check() -> None:
-        if heard:
-            raise KeyboardInterrupt
-
+    """Hear SIGINT, and yield a function that raises KeyboardInterrupt where one was raised and got lost."""
     usual = sys.unraisablehook
 
     def tell(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             usual(unraisable)
 
-    previous = signal.signal(signal.SIGINT, handle)
-    sys.unraisablehook = tell
+    with _heard(signal.SIGINT) as check:
+        sys.unraisablehook = tell
+        try:
+            yield check
+        finally:
+            sys.unraisablehook = usual
+
+
+@contextmanager
+def _heard(number: signal.Signals) -> Iterator[Callable[[], None]]:
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    ear = _Ear()
+    previous = signal.signal(number, ear.handle)
     try:
-        yield check
+        yield ear.check
     finally:
-        sys.unraisablehook = usual
-        signal.signal(signal.SIGINT, previous)
+        ear.close()
+        signal.signal(number, previous)
+
+
+class _Ear:
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._again: threading.Timer | None = None
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt where the signal came, whatever became of that."""
+        if self._first is not None:
+            raise KeyboardInterrupt
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        self._first = self._first or now
+        if _importing(frame) and now - self._first < LONGEST_IMPORT_SECONDS:
+            self._again = threading.Timer(_LOOK_EVERY_SECONDS, signal.raise_signal, [number])
+            self._again.daemon = True
+            self._again.start()
+            return
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """No signal comes of itself any more."""
+        if self._again:
+            self._again.cancel()
+            self._again.join()
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib._bootstrap"):
+            return True
+        frame = frame.f_back
+    return False

@@ -13,6 +13,7 @@ import click
 
 from gukbap import __version__
 from gukbap.errors import GukbapError, GukbapWarning
+from gukbap.interruption import remembering_interrupts
 
 #: command → (module, short help); the module has a click command of the command's name
 _COMMANDS = {
@@ -84,7 +85,8 @@ def main() -> None:
     """The `gukbap` command. Exit code 0: done; 1: a failed run; 2: a wrong invocation or input."""
     _tell_warnings()
     try:
-        cli(standalone_mode=False)
+        with remembering_interrupts():
+            cli(standalone_mode=False)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
