@@ -1,0 +1,13 @@
+#!/bin/sh
+# Writes, reads and deletes an object of the bucket $BUCKET with the keys of runs.
+# Secrets go through standard input: arguments can be read by every process of the machine.
+set -eu
+
+name="runs/$BUCKET/helm-test/$HOSTNAME"
+printf '%s\n%s\n' "$MINIO_ACCESS_KEY" "$MINIO_SECRET_KEY" | mc alias set runs "$MINIO_ENDPOINT"
+echo "$HOSTNAME" | mc pipe "$name"
+if [ "$(mc cat "$name")" != "$HOSTNAME" ]; then
+  echo "what was read from $name is not what was written" >&2
+  exit 1
+fi
+mc rm "$name"
