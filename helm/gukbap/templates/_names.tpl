@@ -42,7 +42,7 @@
   "app.kubernetes.io/version" .Chart.AppVersion
   "app.kubernetes.io/managed-by" .Release.Service
   "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version) -}}
-{{- toYaml (merge $usual .Values.commonLabels) -}}
+{{- toYaml (merge $usual (omit .Values.commonLabels "app.kubernetes.io/component")) -}}
 {{- end -}}
 
 {{/* Labels by which the pods of one component are selected: (list . "mlflow"). They never change. */}}
