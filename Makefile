@@ -4,16 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-slow test-docker lint docs check bench images lock clean
+.PHONY: help install demo test test-slow test-docker lint docs check bench images chart lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 # Torch first and alone: it comes from whatever pip finds, at the one pinned version.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt tools/install_helm.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,server,local,up,dev]'
+	$(BIN)/python tools/install_helm.py
 	touch $@
 
 install: $(INSTALLED)  ## make .venv
@@ -49,6 +50,10 @@ bench: $(INSTALLED)  ## run every benchmark, one after the other
 
 images: $(INSTALLED)  ## build all images with Docker
 	$(BIN)/python tools/build_images.py
+
+chart: $(INSTALLED)  ## lint, render and validate the Helm chart with all its values files, and package it
+	$(BIN)/python -m tools.check_chart
+	$(BIN)/helm package helm/gukbap --destination dist
 
 lock: $(INSTALLED)  ## make constraints.txt anew from pyproject.toml
 	$(BIN)/python tools/lock.py
