@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import platform
 import subprocess
 import sys
@@ -79,7 +78,7 @@ def _write(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.chmod(0o755)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 if __name__ == "__main__":
