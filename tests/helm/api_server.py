@@ -87,12 +87,22 @@ class _Handler(BaseHTTPRequestHandler):
         found = self.double.answer(path)
         self._send(200 if found else 404, found or _status("NotFound", "not found", 404))
 
+    def do_POST(self) -> None:
+        self._refuse()
+
+    def do_PUT(self) -> None:
+        self._refuse()
+
+    def do_PATCH(self) -> None:
+        self._refuse()
+
+    def do_DELETE(self) -> None:
+        self._refuse()
+
     def _refuse(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.double.requests.append(f"{self.command} {self.path}")
         self._send(405, _status("MethodNotAllowed", "this double takes no writes", 405))
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = _refuse
 
     def _send(self, status: int, answer: Any) -> None:
         content = json.dumps(answer).encode()

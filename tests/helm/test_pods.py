@@ -75,7 +75,7 @@ def test_no_pod_gets_a_token_of_the_api_server(case: str) -> None:
 @every_case
 def test_servers_have_probes_and_other_pods_an_end(case: str) -> None:
     for item in objects_of(case):
-        kind, spec = item["kind"], item["spec"] if "spec" in item else {}
+        kind, spec = item["kind"], item.get("spec", {})
         if kind in ("Deployment", "StatefulSet"):
             for container in spec["template"]["spec"]["containers"]:
                 assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
@@ -104,7 +104,9 @@ def test_selectors_match_exactly_the_pods_that_are_meant(case: str) -> None:
     for service in of_kind(objects, "Service"):
         matched = [(spec, name) for name, meta, spec in made if selects(service["spec"]["selector"], meta)]
         assert [name.split("/")[1] for _, name in matched] == [service["metadata"]["name"]]
-        ports = {port["name"] for container in containers(matched[0][0]) for port in container.get("ports", [])}
+        ports = {
+            port["name"] for container in containers(matched[0][0]) for port in container.get("ports", [])
+        }
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
     budgets = of_kind(objects, "PodDisruptionBudget")
     assert {item["metadata"]["name"] for item in budgets} == names
