@@ -161,3 +161,11 @@ def test_what_is_wrong_with_a_cron_line_is_said(line: str, words: str) -> None:
     assert words in str(wrong_cron(line))
     with pytest.raises(ConfigError, match="takes six fields"):
         load_recipe("smoke", [f"schedule.cron={line!r}"])
+
+
+def test_an_override_opens_a_section_that_is_null(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(builtin_recipes()["smoke"].read_text(encoding="utf-8") + "schedule: null\n")
+    opened = load_recipe(str(recipe), ["schedule.cron='0 0 18 * * 0'"])
+    assert opened.schedule is not None
+    assert opened.schedule.cron == "0 0 18 * * 0"

@@ -88,10 +88,11 @@ def _apply(values: dict[str, Any], override: str) -> None:
     *parents, last = key.strip().split(".")
     place = values
     for parent in parents:
-        inner = place.setdefault(parent, {})
-        if not isinstance(inner, dict):
+        if place.get(parent) is None:
+            place[parent] = {}
+        place = place[parent]
+        if not isinstance(place, dict):
             raise ConfigError(f"override {override!r}: {parent} is a value, not a section")
-        place = inner
     try:
         place[last] = _number_or_yaml(text)
     except yaml.YAMLError as error:

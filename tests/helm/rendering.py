@@ -20,7 +20,7 @@ needs_helm = pytest.mark.skipif(
     program("helm") is None, reason="helm is not there (python tools/install_helm.py); nothing was rendered"
 )
 #: Everything that the chart can make, on top of the default values.
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "apply": {"recipes": [{"name": "smoke"}, {"name": "own"}]},
     "recipes": {"own": "name: own\n"},
     "rbac": {"trainJobs": True, "pipelinesEditor": True},

@@ -164,18 +164,19 @@ def apply_arguments(objects: list[dict[str, Any]], name: str) -> list[str]:
 def test_the_arguments_of_apply_register_recipe_and_schedule_once(tmp_path: Path) -> None:
     """The very arguments of the Job, given to the command line, against the contract server of KFP."""
     recipe = {"name": "smoke", "set": ["name=renamed"]}
-    objects = render({"apply": {"recipes": [recipe], "schedule": "0 0 18 * * 0", "wait": 0}})
+    objects = render({"apply": {"recipes": [recipe], "schedule": "*/30 0 18 * * 0", "wait": 0}})
     arguments = apply_arguments(objects, "trial-apply-smoke")
     assert arguments[:2] == ["apply", "smoke"]
     with kfp_server() as kfp:
-        first = gukbap(*arguments, "--json", cwd=tmp_path, KF_PIPELINES_ENDPOINT=kfp.endpoint)
+        first = gukbap(*arguments, "--json", cwd=tmp_path, KF_PIPELINES_ENDPOINT=kfp.url)
         assert first.returncode == 0, first.stderr
-        again = gukbap(*arguments, "--json", cwd=tmp_path, KF_PIPELINES_ENDPOINT=kfp.endpoint)
+        again = gukbap(*arguments, "--json", cwd=tmp_path, KF_PIPELINES_ENDPOINT=kfp.url)
         assert again.returncode == 0, again.stderr
     made = {change["object"]: change for change in json.loads(first.stdout)["changes"]}
-    assert made["pipeline"]["name"] == "renamed"
+    assert made["pipeline"]["name"] == made["recurring run"]["name"] == "gukbap-renamed"
     assert {change["change"] for change in json.loads(again.stdout)["changes"]} == {"unchanged"}
-    assert any("recurring" in kind for kind in made)
+    [recurring] = kfp.recurring_runs.values()
+    assert recurring["trigger"]["cron_schedule"]["cron"] == "*/30 0 18 * * 0"
 
 
 @needs_helm
@@ -206,5 +207,6 @@ def test_overrides_of_the_chart_are_keys_of_recipes() -> None:
     overrides = [text.removeprefix("--set=") for text in arguments if text.startswith("--set=")]
     recipe = load_recipe("gukbap-mistral-7b", overrides)
     assert recipe.cluster.image_pull_secret == "registry"
+    assert recipe.teacher.base_url is not None
     assert recipe.teacher.base_url.startswith("http://trial-teacher.")
     assert recipe.judge.endpoint.api_key_env == "VLLM_API_KEY"

@@ -87,7 +87,7 @@ def test_servers_have_probes_and_other_pods_an_end(case: str) -> None:
 
 
 def selects(labels: dict[str, str], metadata: dict[str, Any]) -> bool:
-    return labels.items() <= metadata["labels"].items()
+    return set(labels.items()) <= set(metadata["labels"].items())
 
 
 @every_case
@@ -250,3 +250,11 @@ def test_labels_of_values_go_to_objects_and_pods_but_not_into_selectors() -> Non
     for item in objects:
         if item["kind"] in ("Deployment", "StatefulSet"):
             assert "team" not in item["spec"]["selector"]["matchLabels"]
+
+
+@every_case
+def test_no_pod_waits_for_a_sidecar_unless_it_is_asked_for(case: str) -> None:
+    label = "sidecar.istio.io/inject"
+    assert {metadata["labels"][label] for _, metadata, _ in pods(objects_of(case))} == {"false"}
+    asked = render({"commonLabels": {label: "true"}})
+    assert {metadata["labels"][label] for _, metadata, _ in pods(asked)} == {"true"}

@@ -134,7 +134,8 @@ def test_values_and_schema_know_the_same_keys() -> None:
 
     def properties(part: dict[str, Any]) -> dict[str, Any]:
         part = known["definitions"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
-        return part.get("properties", {})
+        found: dict[str, Any] = part.get("properties", {})
+        return found
 
     values = read(DEFAULTS)
     assert set(values) == set(properties(known)) - {"global"}

@@ -62,13 +62,15 @@ labels:
   app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Labels of a component's pods. */}}
+{{/*
+Labels of a component's pods. No sidecar of Istio, which a profile of Kubeflow would inject: steps have none
+either and would be refused, and a Job with one does not end.
+*/}}
 {{- define "gukbap.podLabels" -}}
 {{- $root := index . 0 -}}
 {{- include "gukbap.selector" . }}
-{{- with omit $root.Values.commonLabels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := omit $root.Values.commonLabels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
+{{ toYaml (merge $own (dict "sidecar.istio.io/inject" "false")) }}
 {{- end -}}
 
 {{/* Where MinIO, MLflow and a model server answer in the cluster. */}}
