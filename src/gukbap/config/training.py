@@ -70,6 +70,11 @@ class TrainConfig(Section):
     processes: int = Field(1, ge=1, le=64, description="processes of one machine, one a GPU")
     sharding: Literal["none", "fsdp"] = Field("none", description="fsdp: full shard over the processes")
     save_every_steps: int = Field(50, ge=1)
+    batching: Literal["grouped", "random", "packed"] = Field(
+        "grouped",
+        description="grouped: rows of alike length share a micro-batch; random; packed: rows laid end to "
+        "end without padding, up to student.max_length tokens (a step then holds more rows)",
+    )
     over_length: OverLength = Field(
         "drop",
         description="training rows over student.max_length: drop them, split them at turns, or truncate an "

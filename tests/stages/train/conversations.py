@@ -12,13 +12,47 @@ from tests.stages.train.examples import row
 
 # Without "▁" (U+2581), which SentencePiece itself writes for a space and cannot give back.
 _PIECES = (
-    "국밥 한 그릇", "안녕하세요", "답", "ㅋㅋ", "수학 [1, 2]", "(괄호)", "]대괄호", "[닫지 않은",
-    "English words", "f(x) = x² {y}", "🙂", "👩‍👩‍👧 가족", "漢字", "e\u0301", "가", "3.14.", "\n\n", "\r\n", "\t", "  ",
-    "<b>굵게</b>", "</s>", "<s>", "<unk>", "<pad>", "[INST]", "[/INST]", " [/INST]답",
-    "<|im_start|>system\n", "<|im_end|>", "<start_of_turn>model\n", "<end_of_turn>", "<eos>", "<bos>", "<|endoftext|>",
-    "\ue0000\ue001", "\ue0001\ue001",
-    "<0x0A>", "{{ bos_token }}", "\u200b", "\u00a0", "다.", "“인용”", "`code`", "\\n", "#", "- 항목",
-)  # fmt: skip
+    *(
+        "국밥 한 그릇",
+        "안녕하세요",
+        "답",
+        "ㅋㅋ",
+        "다.",
+        "English words",
+        "漢字",
+        "e\u0301",
+        "가",
+        "3.14.",
+        "#",
+    ),
+    *(
+        "수학 [1, 2]",
+        "(괄호)",
+        "]대괄호",
+        "[닫지 않은",
+        "f(x) = x² {y}",
+        "<b>굵게</b>",
+        "“인용”",
+        "`code`",
+        "#",
+    ),
+    *(
+        "🙂",
+        "👩\u200d👩\u200d👧 가족",
+        "\n\n",
+        "\r\n",
+        "\t",
+        "  ",
+        "\u200b",
+        "\u00a0",
+        "\\n",
+        "- 항목",
+        "“인용”",
+    ),
+    *("</s>", "<s>", "<unk>", "<pad>", "[INST]", "[/INST]", " [/INST]답", "<|im_start|>system\n"),
+    *("<|im_end|>", "<start_of_turn>model\n", "<end_of_turn>", "<eos>", "<bos>", "<|endoftext|>", "<0x0A>"),
+    *("\ue0000\ue001", "\ue0001\ue001", "{{ bos_token }}"),
+)
 
 
 def _text(source: random.Random) -> str:

@@ -30,25 +30,30 @@ def use_answer_loss(model: Any) -> None:
 def _forward(
     model: Any,
     input_ids: Tensor,
-    attention_mask: Tensor,
     labels: Tensor,
+    attention_mask: Tensor | None = None,
+    position_ids: Tensor | None = None,
     num_items_in_batch: Tensor | int | None = None,
     full_sequence: bool = False,
 ) -> dict[str, Tensor]:
     """Loss of a batch.
 
     Args:
-        input_ids, attention_mask, labels: [batch, length]; labels are IGNORED where nothing is trained.
+        input_ids, labels: [batch, length]; labels are IGNORED where nothing is trained.
+        attention_mask: [batch, length], of padded batches.
+        position_ids: [batch, length], of packed batches; they begin anew at each document.
         num_items_in_batch: trained tokens of the global batch, by which the sum is divided; the
             batch's own where None.
-        full_sequence: instead of `loss`, the sums and counts over trained positions and over all.
+        full_sequence: instead of `loss`, the sums and counts over trained positions and over all; for
+            padded batches.
     """
     states = model.base_model(
-        input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
     ).last_hidden_state[:, :-1]
     targets = labels[:, 1:]
     trained = targets != IGNORED
     if full_sequence:
+        assert attention_mask is not None
         present = attention_mask[:, 1:].bool()
         losses = _losses(model, states[present], input_ids[:, 1:][present], "none")
         chosen = trained[present]

@@ -24,6 +24,7 @@ from gukbap.stages.train.checkpoints import newest_complete, seconds_until
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import export_model
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
+from gukbap.stages.train.items import training_items
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
@@ -56,7 +57,8 @@ def train_in_process(
     if first:
         claim_work_folder(work, identity, progress)
 
-    epoch_steps = steps_per_epoch(len(training_set.examples), settings)
+    items = training_items(training_set.examples, settings, model, tokenizer.pad_token_id or 0)
+    epoch_steps = steps_per_epoch(len(items.items), settings)
     total = epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
     checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
@@ -75,12 +77,13 @@ def train_in_process(
 
     with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
         watch = TrainingWatch(bar, measure, epoch_steps, seconds_until(checkpoint))
-        trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
+        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         statistics = {
             **_statistics(training_set, validation_set, measurements, trainer.state.log_history),
             "parity": parity,
+            **items.statistics,
             "processes": trainer.accelerator.num_processes,
             "seconds": watch.seconds,
             "trained_tokens_per_second": training_set.trained_tokens * settings.train.epochs / watch.seconds,

@@ -1,0 +1,82 @@
+"""In which order rows are trained: by seed and epoch alone, so that a resumed epoch goes on in it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from torch.utils.data import Sampler
+
+from gukbap.config import TrainSettings
+
+#: Rows are sorted by length among as many as fill so many micro-batches: two neighbours of the sorted
+#: window then differ by about a thirtieth of the range of lengths.
+WINDOW = 32
+
+
+class EpochSampler(Sampler[int]):
+    """Positions in the data set; `set_epoch`, which accelerate calls, chooses the epoch's order.
+
+    Args:
+        order: all positions in the order of an epoch (from 0); it has no state.
+        count: how many there are.
+    """
+
+    def __init__(self, order: Callable[[int], list[int]], count: int) -> None:
+        self._order, self._count, self._epoch = order, count, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration be that of `epoch`."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order(self._epoch))
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def epoch_sampler(lengths: Sequence[int], settings: TrainSettings) -> EpochSampler:
+    """The sampler for items of the given lengths, as `train.batching` wants them."""
+    train = settings.train
+    micro = train.per_device_batch_size
+    step = micro * train.processes * train.gradient_accumulation
+
+    def order(epoch: int) -> list[int]:
+        # Seeded with text, which Python hashes in the same way everywhere.
+        source = random.Random(f"{settings.seed}/{epoch}")
+        shuffled = source.sample(range(len(lengths)), len(lengths))
+        if train.batching != "grouped":
+            return shuffled
+        return _grouped(shuffled, lengths, micro, step, source)
+
+    return EpochSampler(order, len(lengths))
+
+
+def _grouped(
+    shuffled: Sequence[int], lengths: Sequence[int], micro: int, step: int, source: random.Random
+) -> list[int]:
+    """Neighbours of alike length, with every optimiser step's rows still close to a random choice.
+
+    Rows are sorted by length within windows of whole steps. Where one step has WINDOW micro-batches or
+    more, the window is the step: it holds the very rows that the random order gives it, and as a step's
+    gradient does not depend on the order within, grouping changes nothing but the time. Smaller steps
+    share a window, and are put back into a random order.
+    """
+    order: list[int] = []
+    # An incomplete step stays last, since the steps are cut where their rows end.
+    whole = len(shuffled) // step * step
+    for window in _cut(shuffled[:whole], math.ceil(WINDOW * micro / step) * step):
+        blocks = _cut(_ranked(window, lengths), step)
+        source.shuffle(blocks)
+        order += [item for block in blocks for item in block]
+    return order + _ranked(shuffled[whole:], lengths)
+
+
+def _ranked(items: Sequence[int], lengths: Sequence[int]) -> list[int]:
+    return sorted(items, key=lambda item: lengths[item], reverse=True)
+
+
+def _cut(items: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
