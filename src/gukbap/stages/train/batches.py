@@ -66,6 +66,7 @@ class PackCollator:
             for example in pack:
                 end = start + len(example.ids)
                 ids[row, start:end], labels[row, start:end] = _tensors(example)
+                labels[row, start] = IGNORED  # nothing of its own document stands before it
                 positions[row, start:end] = torch.arange(end - start)
                 start = end
             positions[row, start:] = torch.arange(length - start)

@@ -35,6 +35,7 @@ def _forward(
     position_ids: Tensor | None = None,
     num_items_in_batch: Tensor | int | None = None,
     full_sequence: bool = False,
+    token_losses: bool = False,
 ) -> dict[str, Tensor]:
     """Loss of a batch.
 
@@ -46,6 +47,7 @@ def _forward(
             batch's own where None.
         full_sequence: instead of `loss`, the sums and counts over trained positions and over all; for
             padded batches.
+        token_losses: instead of `loss`, the `losses` of the trained positions one by one.
     """
     states = model.base_model(
         input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
@@ -63,6 +65,8 @@ def _forward(
             "full_sum": losses.sum(),
             "full_count": present.sum(),
         }
+    if token_losses:
+        return {"losses": _losses(model, states[trained], targets[trained], "none")}
     total = _losses(model, states[trained], targets[trained], "sum").sum()
     return {"loss": total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)}
 

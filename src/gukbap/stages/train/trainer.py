@@ -169,7 +169,7 @@ def build_trainer(
         args=_arguments(settings, model, checkpoints),
         data_collator=items.collator,
         train_dataset=items.items,
-        callbacks=[watch],
+        callbacks=[*items.checks, watch],
     )
     # It prints every log to standard output, which belongs to machine-readable results.
     trainer.remove_callback(PrinterCallback)
