@@ -74,7 +74,16 @@ def test_the_rows_of_a_step_do_not_depend_on_the_number_of_processes() -> None:
     one = settings(per_device_batch_size=2, gradient_accumulation=4)
     four = settings(per_device_batch_size=2, gradient_accumulation=1, processes=4)
     sizes = lengths(90)
-    assert order(epoch_sampler(sizes, one), 2) == order(epoch_sampler(sizes, four), 2)
+    assert order(epoch_sampler(sizes, one), 2) == order(epoch_sampler(sizes, four), 2)[:90]
+
+
+@pytest.mark.parametrize("batching", BATCHINGS)
+def test_processes_get_equally_many_items_and_no_row_twice(batching: str) -> None:
+    chosen = settings(batching=batching, per_device_batch_size=2, processes=4)
+    sampler = epoch_sampler(lengths(90), chosen)
+    found = order(sampler, 0)
+    assert len(sampler) == len(found) == 96
+    assert sorted(found[:90]) == list(range(90)) and found[90:] == list(range(90, 96))
 
 
 def test_packs_hold_each_example_once_and_are_full() -> None:

@@ -38,20 +38,25 @@ class EpochSampler(Sampler[int]):
 
 
 def epoch_sampler(lengths: Sequence[int], settings: TrainSettings) -> EpochSampler:
-    """The sampler for items of the given lengths, as `train.batching` wants them."""
+    """The sampler for items of the given lengths, as `train.batching` wants them.
+
+    For several processes it goes on behind the items, up to a number that is the same for each.
+    """
     train = settings.train
     micro = train.per_device_batch_size
     step = micro * train.processes * train.gradient_accumulation
+    blanks = -len(lengths) % (micro * train.processes) if train.processes > 1 else 0
+    behind = list(range(len(lengths), len(lengths) + blanks))
 
     def order(epoch: int) -> list[int]:
         # Seeded with text, which Python hashes in the same way everywhere.
         source = random.Random(f"{settings.seed}/{epoch}")
         shuffled = source.sample(range(len(lengths)), len(lengths))
         if train.batching != "grouped":
-            return shuffled
-        return _grouped(shuffled, lengths, micro, step, source)
+            return shuffled + behind
+        return _grouped(shuffled, lengths, micro, step, source) + behind
 
-    return EpochSampler(order, len(lengths))
+    return EpochSampler(order, len(lengths) + blanks)
 
 
 def _grouped(
