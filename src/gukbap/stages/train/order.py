@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from torch.utils.data import Sampler
+from transformers import TrainerCallback
 
 from gukbap.config import TrainSettings
 
@@ -16,7 +18,7 @@ WINDOW = 32
 
 
 class EpochSampler(Sampler[int]):
-    """Positions in the data set; `set_epoch`, which accelerate calls, chooses the epoch's order.
+    """Positions in the data set; `set_epoch` chooses the epoch's order.
 
     Args:
         order: all positions in the order of an epoch (from 0); it has no state.
@@ -35,6 +37,24 @@ class EpochSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self._count
+
+
+class EpochCallback(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
+    """Tells the sampler which epoch begins.
+
+    accelerate does so too, but not where several processes go on within an epoch: its skipping loader
+    stands around the sharding one, and the epoch does not get through to the sampler.
+
+    Args:
+        epoch_steps: optimiser steps of an epoch.
+    """
+
+    def __init__(self, sampler: EpochSampler, epoch_steps: int) -> None:
+        self._sampler, self._epoch_steps = sampler, epoch_steps
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Called before the epoch's first batch, be it the first of all or not."""
+        self._sampler.set_epoch(state.global_step // self._epoch_steps)
 
 
 def epoch_sampler(lengths: Sequence[int], settings: TrainSettings) -> EpochSampler:
@@ -57,6 +77,12 @@ def epoch_sampler(lengths: Sequence[int], settings: TrainSettings) -> EpochSampl
         return _grouped(shuffled, lengths, micro, step, source) + behind
 
     return EpochSampler(order, len(lengths) + blanks)
+
+
+def steps_per_epoch(items: int, settings: TrainSettings) -> int:
+    """Optimiser steps of an epoch, the last one perhaps over fewer items (rows or packs)."""
+    micro = math.ceil(items / (settings.train.per_device_batch_size * settings.train.processes))
+    return math.ceil(micro / settings.train.gradient_accumulation)
 
 
 def _grouped(

@@ -24,12 +24,6 @@ from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
 
 
-def steps_per_epoch(items: int, settings: TrainSettings) -> int:
-    """Optimiser steps of an epoch, the last one perhaps over fewer items (rows or packs)."""
-    micro = math.ceil(items / (settings.train.per_device_batch_size * settings.train.processes))
-    return math.ceil(micro / settings.train.gradient_accumulation)
-
-
 class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
     """A Trainer with the schedule of `learning_rate_factor` and the order of a sampler."""
 
@@ -169,7 +163,7 @@ def build_trainer(
         args=_arguments(settings, model, checkpoints),
         data_collator=items.collator,
         train_dataset=items.items,
-        callbacks=[*items.checks, watch],
+        callbacks=[*items.callbacks, watch],
     )
     # It prints every log to standard output, which belongs to machine-readable results.
     trainer.remove_callback(PrinterCallback)

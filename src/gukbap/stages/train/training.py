@@ -28,7 +28,7 @@ from gukbap.stages.train.items import training_items
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
-from gukbap.stages.train.trainer import TrainingWatch, build_trainer, steps_per_epoch, stopping_in_order
+from gukbap.stages.train.trainer import TrainingWatch, build_trainer, stopping_in_order
 from gukbap.stages.train.validation import validation_losses
 
 
@@ -58,8 +58,7 @@ def train_in_process(
         claim_work_folder(work, identity, progress)
 
     items = training_items(training_set.examples, settings, model, tokenizer.pad_token_id or 0)
-    epoch_steps = steps_per_epoch(len(items.items), settings)
-    total = epoch_steps * settings.train.epochs
+    total = items.epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
     checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
     done = _step_of(checkpoint)
@@ -76,7 +75,7 @@ def train_in_process(
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
     with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
-        watch = TrainingWatch(bar, measure, epoch_steps, seconds_until(checkpoint))
+        watch = TrainingWatch(bar, measure, items.epoch_steps, seconds_until(checkpoint))
         trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
