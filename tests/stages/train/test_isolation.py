@@ -152,6 +152,9 @@ def test_a_planted_leak_is_seen(name: str, implementation: str, leak: type[PackC
     collator = leak(0, flat=False)
     assert worst_difference(model, collator) > 0.1
     use_answer_loss(model)
+    if leak is AllOnesMask:
+        require_isolation(model, collator, "cpu")  # the training's forward hands no mask on
+        return
     with pytest.raises(GukbapError, match=rf"leaks between packed documents \(attention {implementation}\)"):
         require_isolation(model, collator, "cpu")
 
@@ -192,7 +195,7 @@ def test_a_packed_training_learns_and_a_leaking_one_is_refused(
 
     def leaking(self: PackCollator, packs: Sequence[Pack]) -> dict[str, Tensor]:
         batch = original(self, packs)
-        return {**batch, "attention_mask": torch.ones_like(batch["input_ids"])}
+        return {**batch, "position_ids": torch.arange(batch["labels"].shape[1]).expand_as(batch["labels"])}
 
     monkeypatch.setattr(PackCollator, "__call__", leaking)
     with pytest.raises(GukbapError, match=r"leaks between packed documents.*\n.*\n.*train.batching=grouped"):

@@ -41,7 +41,7 @@ def _forward(
 
     Args:
         input_ids, labels: [batch, length]; labels are IGNORED where nothing is trained.
-        attention_mask: [batch, length], of padded batches.
+        attention_mask: [batch, length], of batches padded on the right.
         position_ids: [batch, length], of packed batches; they begin anew at each document.
         num_items_in_batch: trained tokens of the global batch, by which the sum is divided; the
             batch's own where None.
@@ -49,8 +49,10 @@ def _forward(
             padded batches.
         token_losses: instead of `loss`, the `losses` of the trained positions one by one.
     """
+    # No mask: padding stands on the right, where nothing looks at it, and positions tell packed documents
+    # apart. Without one SDPA takes its causal kernel, and flash attention finds the documents' borders.
     states = model.base_model(
-        input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, use_cache=False
+        input_ids=input_ids, position_ids=position_ids, use_cache=False
     ).last_hidden_state[:, :-1]
     targets = labels[:, 1:]
     trained = targets != IGNORED
