@@ -169,3 +169,13 @@ def test_an_override_opens_a_section_that_is_null(tmp_path: Path) -> None:
     opened = load_recipe(str(recipe), ["schedule.cron='0 0 18 * * 0'"])
     assert opened.schedule is not None
     assert opened.schedule.cron == "0 0 18 * * 0"
+
+
+def test_recipes_pin_their_chat_template_and_another_text_is_refused() -> None:
+    pinned = {name: load_recipe(name).student for name in builtin_recipes() if name != "smoke"}
+    assert all(student.chat_template_sha256 for student in pinned.values())
+    with pytest.raises(ConfigError, match=r"student: chat_template_sha256 is 0{64}, and this package's"):
+        load_recipe("local", [f"student.chat_template_sha256='{'0' * 64}'"])
+    with pytest.raises(ConfigError, match="this package's gemma has"):
+        load_recipe("local", ["student.chat_template=gemma"])
+    assert load_recipe("local", ["student.chat_template=gemma", "student.chat_template_sha256=null"])

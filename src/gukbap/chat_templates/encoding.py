@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gukbap.chat_templates.templates import ChatTemplate, fold_system, render
@@ -121,16 +121,27 @@ def _cut_at_answers(text: str, answers: set[int], end_token: str) -> Iterator[tu
 def _encode_part(
     tokenizer: TokenizerLike, template: ChatTemplate, part: str, contents: Sequence[str]
 ) -> list[int]:
-    specials = [*template.special_tokens, *([str(tokenizer.bos_token)] if template.uses_bos else [])]
+    tokens = [*template.special_tokens, *([str(tokenizer.bos_token)] if template.uses_bos else [])]
+    specials = {token: _special_id(tokenizer, template, token) for token in tokens}
     cuts = re.compile("(" + "|".join(re.escape(token) for token in specials) + ")")
     ids: list[int] = []
     for piece in cuts.split(part):
         if piece in specials:
-            ids.append(_special_id(tokenizer, template, piece))
+            ids.append(specials[piece])
         elif piece:
             filled = _PLACE_HOLDER.sub(lambda match: contents[int(match[1])], piece)
-            # A special token that a message spells out is cut into ordinary pieces here.
-            ids += tokenizer(filled, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+            ids += _text_ids(tokenizer, filled, specials)
+    return ids
+
+
+def _text_ids(tokenizer: TokenizerLike, text: str, specials: Mapping[str, int]) -> list[int]:
+    """The ids of ordinary text: a special token that it spells out is cut into ordinary pieces."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    if found := sorted(token for token, index in specials.items() if index in ids):
+        raise ConfigError(
+            f"the model's tokenizer reads {', '.join(found)} in a message's text as a control token",
+            expected="a tokenizer that honours split_special_tokens, as those of the tokenizers library do",
+        )
     return ids
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NoReturn
 
-from jinja2 import TemplateError
+from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gukbap.errors import ConfigError, InputError
@@ -104,10 +104,8 @@ def render(
     Raises:
         InputError: the template refuses the order of the roles.
     """
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _refuse
     try:
-        return environment.from_string(template.jinja).render(
+        return _compiled(template.jinja).render(
             messages=[message.model_dump() for message in messages],
             bos_token=bos_token,
             add_generation_prompt=generation_prompt,
@@ -118,6 +116,13 @@ def render(
             f"template {template.name} refuses the roles {roles}: {error}",
             expected="an optional system message, then user and assistant in turn",
         ) from error
+
+
+@cache
+def _compiled(jinja: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = _refuse
+    return environment.from_string(jinja)
 
 
 def _refuse(reason: str) -> NoReturn:

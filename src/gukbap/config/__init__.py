@@ -39,7 +39,7 @@ from gukbap.config.settings import (
     StageSettings,
     TrainSettings,
 )
-from gukbap.config.training import MODEL_REFERENCE, StudentConfig, TrainConfig
+from gukbap.config.training import MODEL_REFERENCE, OverLength, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -62,6 +62,7 @@ __all__ = [
     "InferSettings",
     "JudgeConfig",
     "JudgeSettings",
+    "OverLength",
     "PromoteConfig",
     "PromoteSettings",
     "Recipe",

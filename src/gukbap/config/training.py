@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
+from gukbap.files import sha256_text
 
 MODEL_REFERENCE = r"^(bundled|hf|file|s3|random|scripted)://\S+$"
+OverLength = Literal["drop", "split", "truncate"]
 
 
 class StudentConfig(Section):
@@ -21,7 +24,27 @@ class StudentConfig(Section):
     chat_template: Literal["mistral-v0.2", "chatml", "gemma", "gemma-base"] = Field(
         description="pinned template of the package"
     )
+    chat_template_sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="of the template's text, checked where given: a package with another text is refused",
+    )
     max_length: int = Field(8192, ge=32, description="tokens of prompt and answer together (card: 8192)")
+
+    @model_validator(mode="after")
+    def _template_is_the_pinned_one(self) -> StudentConfig:
+        if self.chat_template_sha256 is None:
+            return self
+        # Data of a package above this one, found as a resource: it reads recipes, so it is not imported.
+        path = files("gukbap") / "chat_templates" / f"{self.chat_template}.jinja"
+        found = sha256_text(path.read_text(encoding="utf-8"))
+        if found != self.chat_template_sha256:
+            raise ValueError(
+                f"chat_template_sha256 is {self.chat_template_sha256}, and this package's "
+                f"{self.chat_template} has {found}; use the package that the recipe was written for, or "
+                "compare the templates and state the new hash"
+            )
+        return self
 
 
 class TrainConfig(Section):
@@ -47,6 +70,16 @@ class TrainConfig(Section):
     processes: int = Field(1, ge=1, le=64, description="processes of one machine, one a GPU")
     sharding: Literal["none", "fsdp"] = Field("none", description="fsdp: full shard over the processes")
     save_every_steps: int = Field(50, ge=1)
+    batching: Literal["grouped", "random", "packed"] = Field(
+        "grouped",
+        description="grouped: rows of alike length share a micro-batch; random; packed: rows laid end to "
+        "end without padding, up to student.max_length tokens (a step then holds more rows)",
+    )
+    over_length: OverLength = Field(
+        "drop",
+        description="training rows over student.max_length: drop them, split them at turns, or truncate an "
+        "answer at a sentence's end, with no end token trained after it",
+    )
 
     @model_validator(mode="after")
     def _sharding_needs_processes(self) -> TrainConfig:

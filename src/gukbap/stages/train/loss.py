@@ -30,25 +30,34 @@ def use_answer_loss(model: Any) -> None:
 def _forward(
     model: Any,
     input_ids: Tensor,
-    attention_mask: Tensor,
     labels: Tensor,
+    attention_mask: Tensor | None = None,
+    position_ids: Tensor | None = None,
     num_items_in_batch: Tensor | int | None = None,
     full_sequence: bool = False,
+    token_losses: bool = False,
 ) -> dict[str, Tensor]:
     """Loss of a batch.
 
     Args:
-        input_ids, attention_mask, labels: [batch, length]; labels are IGNORED where nothing is trained.
+        input_ids, labels: [batch, length]; labels are IGNORED where nothing is trained.
+        attention_mask: [batch, length], of batches padded on the right.
+        position_ids: [batch, length], of packed batches; they begin anew at each document.
         num_items_in_batch: trained tokens of the global batch, by which the sum is divided; the
             batch's own where None.
-        full_sequence: instead of `loss`, the sums and counts over trained positions and over all.
+        full_sequence: instead of `loss`, the sums and counts over trained positions and over all; for
+            padded batches.
+        token_losses: instead of `loss`, the `losses` of the trained positions one by one.
     """
+    # No mask: padding stands on the right, where nothing looks at it, and positions tell packed documents
+    # apart. Without one SDPA takes its causal kernel, and flash attention finds the documents' borders.
     states = model.base_model(
-        input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        input_ids=input_ids, position_ids=position_ids, use_cache=False
     ).last_hidden_state[:, :-1]
     targets = labels[:, 1:]
     trained = targets != IGNORED
     if full_sequence:
+        assert attention_mask is not None
         present = attention_mask[:, 1:].bool()
         losses = _losses(model, states[present], input_ids[:, 1:][present], "none")
         chosen = trained[present]
@@ -58,6 +67,8 @@ def _forward(
             "full_sum": losses.sum(),
             "full_count": present.sum(),
         }
+    if token_losses:
+        return {"losses": _losses(model, states[trained], targets[trained], "none")}
     total = _losses(model, states[trained], targets[trained], "sum").sum()
     return {"loss": total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)}
 

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,23 +18,17 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.ports import Progress, ProgressBar
-from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import mark_complete
-from gukbap.stages.train.encoding import Example
+from gukbap.stages.train.items import TrainingItems
+from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
 
 
-def steps_per_epoch(examples: int, settings: TrainSettings) -> int:
-    """Optimiser steps of an epoch, the last one perhaps over fewer rows."""
-    micro = math.ceil(examples / (settings.train.per_device_batch_size * settings.train.processes))
-    return math.ceil(micro / settings.train.gradient_accumulation)
-
-
 class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
-    """A Trainer with the schedule of `learning_rate_factor`."""
+    """A Trainer with the schedule of `learning_rate_factor` and the order of a sampler."""
 
-    def __init__(self, settings: TrainSettings, **arguments: Any) -> None:
-        self._settings = settings
+    def __init__(self, settings: TrainSettings, sampler: EpochSampler, **arguments: Any) -> None:
+        self._settings, self._sampler = settings, sampler
         super().__init__(**arguments)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -44,6 +38,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read unty
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        return self._sampler
 
 
 class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
@@ -150,8 +147,7 @@ def stopping_in_order(watch: TrainingWatch, progress: Progress) -> Iterator[None
 def build_trainer(
     settings: TrainSettings,
     model: Any,
-    examples: Sequence[Example],
-    collator: Collator,
+    items: TrainingItems,
     checkpoints: Path,
     watch: TrainingWatch,
 ) -> AnswerTrainer:
@@ -162,11 +158,12 @@ def build_trainer(
     """
     trainer = AnswerTrainer(
         settings,
+        items.sampler,
         model=model,
         args=_arguments(settings, model, checkpoints),
-        data_collator=collator,
-        train_dataset=list(examples),
-        callbacks=[watch],
+        data_collator=items.collator,
+        train_dataset=items.items,
+        callbacks=[*items.callbacks, watch],
     )
     # It prints every log to standard output, which belongs to machine-readable results.
     trainer.remove_callback(PrinterCallback)

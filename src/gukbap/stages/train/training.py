@@ -24,9 +24,11 @@ from gukbap.stages.train.checkpoints import newest_complete, seconds_until
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import export_model
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
+from gukbap.stages.train.items import training_items
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
-from gukbap.stages.train.trainer import TrainingWatch, build_trainer, steps_per_epoch, stopping_in_order
+from gukbap.stages.train.parity import prompt_parity
+from gukbap.stages.train.trainer import TrainingWatch, build_trainer, stopping_in_order
 from gukbap.stages.train.validation import validation_losses
 
 
@@ -45,8 +47,9 @@ def train_in_process(
     template = load_template(settings.student.chat_template)
     tokenizer = _load(AutoTokenizer, model_folder)
     limit = settings.student.max_length
-    training_set = encode_rows(rows, tokenizer, template, limit, "training")
+    training_set = encode_rows(rows, tokenizer, template, limit, "training", settings.train.over_length)
     validation_set = encode_rows(validation, tokenizer, template, limit, "validation")
+    parity = prompt_parity([*training_set.examples, *validation_set.examples], tokenizer, template)
     model = _load_model(settings, model_folder)
     collator = Collator(tokenizer.pad_token_id or 0)
     identity = training_identity(settings, rows, validation, model_folder)
@@ -54,8 +57,8 @@ def train_in_process(
     if first:
         claim_work_folder(work, identity, progress)
 
-    epoch_steps = steps_per_epoch(len(training_set.examples), settings)
-    total = epoch_steps * settings.train.epochs
+    items = training_items(training_set.examples, settings, model, tokenizer.pad_token_id or 0)
+    total = items.epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
     checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
     done = _step_of(checkpoint)
@@ -72,12 +75,14 @@ def train_in_process(
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
     with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
-        watch = TrainingWatch(bar, measure, epoch_steps, seconds_until(checkpoint))
-        trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
+        watch = TrainingWatch(bar, measure, items.epoch_steps, seconds_until(checkpoint))
+        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         statistics = {
             **_statistics(training_set, validation_set, measurements, trainer.state.log_history),
+            "parity": parity,
+            **items.statistics,
             "processes": trainer.accelerator.num_processes,
             "seconds": watch.seconds,
             "trained_tokens_per_second": training_set.trained_tokens * settings.train.epochs / watch.seconds,
@@ -153,11 +158,13 @@ def _statistics(
     ]
     base, tuned = measurements.first, measurements.last
     return {
-        "rows": len(training_set.examples),
+        "rows": training_set.rows,
+        "examples": len(training_set.examples),
         "dropped": training_set.dropped,
+        "over_length": training_set.over_length,
         "tokens": training_set.tokens,
         "trained_tokens": training_set.trained_tokens,
-        "validation_rows": len(validation_set.examples),
+        "validation_rows": validation_set.rows,
         "validation_dropped": validation_set.dropped,
         "validation_tokens": validation_set.tokens,
         "validation_trained_tokens": validation_set.trained_tokens,
