@@ -19,7 +19,7 @@ from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.ports import Progress, ProgressBar
 from gukbap.stages.train.batches import Collator
-from gukbap.stages.train.checkpoints import mark_complete
+from gukbap.stages.train.checkpoints import keep_newest, mark_complete
 from gukbap.stages.train.encoding import Example
 from gukbap.stages.train.schedule import learning_rate_factor
 
@@ -53,14 +53,21 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         measure: measures the validation loss at a step; called by every process alike.
         epoch_steps: optimiser steps of an epoch.
         seconds: training time before this process.
+        keep: how many checkpoints are kept.
     """
 
     def __init__(
-        self, bar: ProgressBar, measure: Callable[[int, float], None], epoch_steps: int, seconds: float
+        self,
+        bar: ProgressBar,
+        measure: Callable[[int, float], None],
+        epoch_steps: int,
+        seconds: float,
+        keep: int,
     ) -> None:
         self.trainer: AnswerTrainer | None = None
         self.stop_requested = False
         self._bar, self._measure, self._epoch_steps = bar, measure, epoch_steps
+        self._keep = keep
         self._before, self._start = seconds, time.monotonic()
 
     @property
@@ -111,11 +118,13 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         self._bar.advance(0, f"loss {loss:.4f}")
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as whole once every process has written its part."""
+        """Mark the checkpoint as whole once every process has written its part; then the oldest may go."""
         assert self.trainer is not None
         self.trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.seconds)
+            checkpoints = Path(args.output_dir)
+            mark_complete(checkpoints / f"checkpoint-{state.global_step}", self.seconds)
+            keep_newest(checkpoints, self._keep)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure, unless the epoch was broken off."""
@@ -199,7 +208,6 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         data_seed=settings.seed,
         save_strategy="steps",
         save_steps=train.save_every_steps,
-        save_total_limit=2,
         logging_strategy="steps",
         logging_steps=1,
         logging_nan_inf_filter=False,

@@ -20,7 +20,7 @@ from gukbap.errors import ConfigError, GukbapError, ModelError, StorageFullError
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
-from gukbap.stages.train.checkpoints import newest_complete, seconds_until
+from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import export_model
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
@@ -57,8 +57,8 @@ def train_in_process(
     epoch_steps = steps_per_epoch(len(training_set.examples), settings)
     total = epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
-    checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
-    done = _step_of(checkpoint)
+    checkpoint = _checkpoint(work / CHECKPOINTS, progress) if 0 in measurements else None
+    done = step_of(checkpoint)
     if checkpoint:
         progress.say(f"training goes on from step {done} of {total}")
 
@@ -72,7 +72,9 @@ def train_in_process(
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
     with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
-        watch = TrainingWatch(bar, measure, epoch_steps, seconds_until(checkpoint))
+        watch = TrainingWatch(
+            bar, measure, epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
+        )
         trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -116,8 +118,9 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     return model
 
 
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+def _checkpoint(folder: Path, progress: Progress) -> Path | None:
+    # Whoever started several processes has read every byte, so that each of them need not.
+    return newest_marked(folder) if "RANK" in os.environ else newest_complete(folder, progress)
 
 
 @contextmanager
