@@ -22,6 +22,7 @@ from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import keep_newest, mark_complete
 from gukbap.stages.train.encoding import Example
 from gukbap.stages.train.schedule import learning_rate_factor
+from gukbap.stages.train.sharding import mixed_precision, require_sharded, sharding_arguments
 
 
 def steps_per_epoch(examples: int, settings: TrainSettings) -> int:
@@ -34,13 +35,13 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read unty
     """A Trainer with the schedule of `learning_rate_factor`."""
 
     def __init__(self, settings: TrainSettings, **arguments: Any) -> None:
-        self._settings = settings
+        self.settings = settings
         super().__init__(**arguments)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """A LambdaLR, which is saved in a checkpoint and restored as any other scheduler."""
         if getattr(self, "lr_scheduler", None) is None:
-            factor = learning_rate_factor(self._settings.train, num_training_steps)
+            factor = learning_rate_factor(self.settings.train, num_training_steps)
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -92,6 +93,8 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure the untrained model, or what a kill between an epoch's checkpoint and its
         measurement left out."""
+        assert self.trainer is not None
+        require_sharded(self.trainer.model_wrapped, self.trainer.settings)
         self._start = time.monotonic()
         if state.global_step % self._epoch_steps == 0:
             self._measure_at(state.global_step, float(state.epoch or 0.0))
@@ -218,25 +221,12 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         dataloader_pin_memory=cuda,
         use_cpu=not cuda,
         ddp_find_unused_parameters=False,
-        **_sharding(settings, model),
+        **sharding_arguments(settings, model),
     )
+    if train.sharding == "fsdp":
+        arguments.fsdp_plugin_args["mixed_precision_policy"] = mixed_precision(settings)
     if train.processes == 1:
         # Several GPUs and one process would become DataParallel, which nobody asked for.
         _ = arguments.device
         arguments._n_gpu = min(arguments._n_gpu, 1)
     return arguments
-
-
-def _sharding(settings: TrainSettings, model: Any) -> dict[str, Any]:
-    if settings.train.sharding == "none":
-        return {}
-    return {
-        "fsdp": "full_shard",
-        "fsdp_config": {
-            "version": 2,
-            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "transformer_layer_cls_to_wrap": sorted(model._no_split_modules),
-            "state_dict_type": "FULL_STATE_DICT",
-            "reshard_after_forward": True,
-        },
-    }

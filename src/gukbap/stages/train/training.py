@@ -22,10 +22,11 @@ from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
-from gukbap.stages.train.export import export_model
+from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
+from gukbap.stages.train.sharding import gathered_weights
 from gukbap.stages.train.trainer import TrainingWatch, build_trainer, steps_per_epoch, stopping_in_order
 from gukbap.stages.train.validation import validation_losses
 
@@ -181,10 +182,12 @@ def _export(
     results: dict[str, Any],
     output: Path,
 ) -> None:
-    sharded = settings.train.sharding != "none"
-    # Every process takes part in gathering shards; the first one writes.
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
-    if trainer.is_world_process_zero():
+    model, precision = trainer.accelerator.unwrap_model(trainer.model_wrapped), settings.train.precision
+    first = trainer.is_world_process_zero()
+    # Every process takes part in what shards are needed for; the first one writes.
+    logits = probe_logits(model, probe_ids(tokenizer, template), precision)
+    weights = gathered_weights(model, DTYPES[precision], keep=first)
+    if first:
         statistics = results["statistics"]
         facts = {
             "base_model": settings.student.model,
@@ -196,6 +199,5 @@ def _export(
             "losses": {key: value for key, value in statistics.items() if key.endswith("_loss")},
             "gukbap_version": gukbap.__version__,
         }
-        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-        export_model(model, state, tokenizer, template, settings.train.precision, facts, output)
+        export_model(model, weights, tokenizer, template, facts, output, precision=precision, logits=logits)
     trainer.accelerator.wait_for_everyone()
