@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors import SafetensorError
+from torch.distributed.checkpoint.api import CheckpointException, _wrap_exception
 
 from gukbap.adapters.progress import SilentProgress
+from gukbap.errors import ConfigError, StorageFullError
+from gukbap.files import write_json
 from gukbap.stages.train.checkpoints import (
     MARKER,
     damage_of,
@@ -21,6 +29,9 @@ from gukbap.stages.train.checkpoints import (
     seconds_until,
     step_of,
 )
+from gukbap.stages.train.failures import explained_failures
+from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
+from tests.stages.train.examples import rows, settings
 
 
 class Told(SilentProgress):
@@ -157,3 +168,100 @@ def test_a_kill_while_an_old_one_is_removed_leaves_no_half_checkpoint(
             keep_newest(tmp_path, 1)
     assert old.exists() and damage_of(old) == "it was not saved to its end"
     assert newest_complete(tmp_path, Told()) == new
+
+
+def identity(base: Path, **chosen: Any) -> dict[str, Any]:
+    return training_identity(settings(**chosen), rows(4), rows(2), base)
+
+
+def claimed(base: Path, work: Path, told: Told, **chosen: Any) -> None:
+    claim_work_folder(work, identity(base, **chosen), settings(**chosen), told)
+
+
+@pytest.fixture
+def work(base: Path, tmp_path: Path) -> Path:
+    """A folder with a training's checkpoint, made in steps of 2 × 2 × 2 rows."""
+    claimed(base, tmp_path, Told(), processes=2)
+    checkpoint(tmp_path / CHECKPOINTS, 4)
+    write_json(tmp_path / MEASUREMENTS, {})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"processes": 4, "gradient_accumulation": 1},
+        {"processes": 1, "per_device_batch_size": 8, "gradient_accumulation": 1},
+        {"processes": 2, "save_every_steps": 9, "keep_checkpoints": 3},
+    ],
+)
+def test_another_spread_of_the_same_steps_goes_on(base: Path, work: Path, chosen: dict[str, int]) -> None:
+    told = Told()
+    claimed(base, work, told, **chosen)
+    assert told.lines == [] and newest_marked(work / CHECKPOINTS) is not None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "problem", "fix"),
+    [
+        ({"processes": 4}, "in steps of 8 rows", "set train.gradient_accumulation=1 to go on from them"),
+        ({"processes": 1}, "in steps of 8 rows", "set train.gradient_accumulation=4 to go on from them"),
+        ({"processes": 3}, "in steps of 8 rows", "choose a train.processes by which 8 can be divided"),
+        ({"processes": 2, "sharding": "fsdp"}, "train.sharding=none", "set train.sharding=none to go on"),
+    ],
+)
+def test_other_steps_are_one_error_with_the_knob(
+    base: Path, work: Path, chosen: dict[str, Any], problem: str, fix: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        claimed(base, work, Told(), **chosen)
+    assert problem in raised.value.problem and fix in str(raised.value.fix)
+    assert newest_marked(work / CHECKPOINTS) is not None
+    claimed(base, work, Told(), processes=2)
+    assert newest_marked(work / CHECKPOINTS) is not None, "it is still the first training's folder"
+
+
+def test_another_training_and_one_without_its_first_measurement_start_anew(base: Path, work: Path) -> None:
+    told = Told()
+    (work / MEASUREMENTS).unlink()
+    claimed(base, work, told, processes=2)
+    assert "lack validation.json" in told.lines[0] and not (work / CHECKPOINTS).exists()
+    checkpoint(work / CHECKPOINTS, 4)
+    claimed(base, work, told, processes=2, learning_rate=2e-3)
+    assert "belong to another training" in told.lines[1] and not (work / CHECKPOINTS).exists()
+
+
+def test_a_full_disk_is_one_error_and_the_older_checkpoint_stays(base: Path, tmp_path: Path) -> None:
+    """On a real file system without room for a third checkpoint; later there is room."""
+    command = ["unshare", "--mount", "--map-root-user"]
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    script = [sys.executable, "-m", "tests.stages.train.full_disk", str(base), str(tmp_path)]
+    done = subprocess.run([*command, *script], check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout)
+    assert found["error"] == "StorageFullError" and "no space left while writing" in found["problem"]
+    assert "train.keep_checkpoints" in found["fix"] and found["model"] is False
+    assert found["checkpoints"] == {"checkpoint-2": None, "checkpoint-4": None}, "whole, and no torn third"
+    assert (tmp_path / "model" / "model.safetensors").exists(), "with room, it went on to the end"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        CheckpointException("save", {1: _wrap_exception(OSError(errno.ENOSPC, "No space left on device"))}),
+    ],
+)
+def test_every_librarys_full_disk_is_understood(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(StorageFullError, match="no space left"), explained_failures(tmp_path):
+        raise error
+
+
+def test_other_failures_stay_what_they_are(tmp_path: Path) -> None:
+    torn = checkpoint(tmp_path, 2, marked=False)
+    with pytest.raises(RuntimeError, match="file write failed"), explained_failures(tmp_path):
+        raise RuntimeError("file write failed")
+    with pytest.raises(CheckpointException), explained_failures(tmp_path):
+        raise CheckpointException("save", {1: _wrap_exception(ValueError("of another kind"))})
+    assert torn.exists()

@@ -75,7 +75,8 @@ def prepare_work(
     progress: Progress,
 ) -> None:
     """Remove torn checkpoints and another training's, before any process looks at the folder."""
-    claim_work_folder(work, training_identity(settings, rows, validation, model_folder), progress)
+    identity = training_identity(settings, rows, validation, model_folder)
+    claim_work_folder(work, identity, settings, progress)
     newest_complete(work / CHECKPOINTS, progress)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,14 @@ from transformers.utils import logging as transformers_logging
 import gukbap
 from gukbap.chat_templates import ChatTemplate, load_template
 from gukbap.config import TrainSettings
-from gukbap.errors import ConfigError, GukbapError, ModelError, StorageFullError
+from gukbap.errors import ConfigError, ModelError
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
+from gukbap.stages.train.failures import explained_failures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
@@ -53,7 +52,7 @@ def train_in_process(
     identity = training_identity(settings, rows, validation, model_folder)
     first = int(os.environ.get("RANK", "0")) == 0
     if first:
-        claim_work_folder(work, identity, progress)
+        claim_work_folder(work, identity, settings, progress)
 
     epoch_steps = steps_per_epoch(len(training_set.examples), settings)
     total = epoch_steps * settings.train.epochs
@@ -72,7 +71,7 @@ def train_in_process(
             measurements.record(step, epoch, losses)
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
-    with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
+    with explained_failures(work / CHECKPOINTS), progress.bar("train (steps)", total, done) as bar:
         watch = TrainingWatch(
             bar, measure, epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
         )
@@ -122,26 +121,6 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
 def _checkpoint(folder: Path, progress: Progress) -> Path | None:
     # Whoever started several processes has read every byte, so that each of them need not.
     return newest_marked(folder) if "RANK" in os.environ else newest_complete(folder, progress)
-
-
-@contextmanager
-def _explained_failures(work: Path) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise GukbapError(
-            f"the GPU has too little memory for this training ({str(error).splitlines()[0]})",
-            fix="lower train.per_device_batch_size (raise gradient_accumulation), set "
-            "gradient_checkpointing, or shard with train.processes and train.sharding=fsdp",
-        ) from error
-    except (OSError, RuntimeError) as error:
-        # The libraries that write checkpoints report a full disk each in their own way.
-        if shutil.disk_usage(work).free < 1 << 26:
-            raise StorageFullError(
-                f"no space left while writing checkpoints into {work}",
-                fix="free some space and run again with --resume; it goes on from the last whole one",
-            ) from error
-        raise
 
 
 def _statistics(
