@@ -3,15 +3,23 @@
 accelerate's state looks at the kind of device before it looks at the plugin that it was given. Told
 otherwise here, everything after it (its sharding, transformers' Trainer, torch's checkpoints) is what
 runs on GPUs, over gloo.
+
+GUKBAP_TEST_DEED makes a process do something in a callback: `METHOD STEP RANK DEED`; `any` rank is every
+rank, and the deed `kill` is SIGKILL for itself, `kill-all` for its launcher, too, `stop` SIGTERM for the
+launcher.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Any
 
 from accelerate import state
 from accelerate.utils import DistributedType
+
+DEED = "GUKBAP_TEST_DEED"
 
 
 def believe_in_fsdp() -> None:
@@ -27,8 +35,29 @@ def believe_in_fsdp() -> None:
     state.AcceleratorState.__init__ = told
 
 
+def do_as_told(method: str, step: str, rank: str, deed: str) -> None:
+    """Put a deed before a callback of the training's watch."""
+    from gukbap.stages.train.trainer import TrainingWatch
+
+    usual = getattr(TrainingWatch, method)
+
+    def told(self: Any, args: Any, trainer_state: Any, control: Any, **rest: Any) -> Any:
+        if trainer_state.global_step == int(step) and rank in ("any", os.environ["RANK"]):
+            if deed == "stop":
+                os.kill(os.getppid(), signal.SIGTERM)
+            elif deed == "kill-all":
+                os.kill(os.getppid(), signal.SIGKILL)
+            if deed.startswith("kill"):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return usual(self, args, trainer_state, control, **rest)
+
+    setattr(TrainingWatch, method, told)
+
+
 if __name__ == "__main__":
     from gukbap.workers.train_worker import main
 
     believe_in_fsdp()
+    if told_deed := os.environ.get(DEED):
+        do_as_told(*told_deed.split())
     sys.exit(main(sys.argv[1]))
