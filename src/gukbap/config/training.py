@@ -47,6 +47,9 @@ class TrainConfig(Section):
     processes: int = Field(1, ge=1, le=64, description="processes of one machine, one a GPU")
     sharding: Literal["none", "fsdp"] = Field("none", description="fsdp: full shard over the processes")
     save_every_steps: int = Field(50, ge=1)
+    collective_timeout_seconds: int = Field(
+        1800, ge=60, description="how long a process waits for the others before the training fails"
+    )
     keep_checkpoints: int = Field(2, ge=1, description="whole checkpoints that are kept, the newest first")
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,15 @@ def on_cpus() -> Any:
     """Processes that shard on CPUs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "WORKER", "tests.stages.train.sharded_worker")
-        patch.setattr(launch, "_require_devices", lambda settings: None)
+        patch.setattr(launch, "require_machine", lambda *_: None)
         patch.setenv("GUKBAP_QUIET", "1")
         yield
 
 
 def run(base: Path, folder: Path, **chosen: Any) -> TrainResult:
-    """Six steps of eight rows, the last of each epoch of four."""
+    """Six steps of eight rows."""
     there = settings(**{"sharding": "fsdp", **chosen})
-    return train(there, rows(20), rows(3), base, folder / "model", folder / "work", SilentProgress())
+    return train(there, rows(24), rows(3), base, folder / "model", folder / "work", SilentProgress())
 
 
 def close(one: Path, other: Path) -> bool:
@@ -112,9 +113,10 @@ def test_killed_processes_end_with_the_same_curve_and_weights(
 
 
 def test_four_processes_go_on_from_the_checkpoint_of_two(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: TrainResult
+    base: Path, tmp_path: Path, uninterrupted: tuple[TrainResult, Path], alone: TrainResult
 ) -> None:
-    interrupted(base, tmp_path, monkeypatch, "on_step_end 3 1 kill")
+    shutil.copytree(uninterrupted[1] / "work", tmp_path / "work")
+    shutil.rmtree(tmp_path / "work" / "checkpoints" / "checkpoint-6")
     four = run(base, tmp_path, processes=4, gradient_accumulation=1)
     assert four.statistics["processes"] == 4
     assert losses(four) == pytest.approx(losses(alone), rel=1e-5)

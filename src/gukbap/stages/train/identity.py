@@ -15,10 +15,10 @@ from gukbap.schemas import Row
 
 MEASUREMENTS = "validation.json"
 CHECKPOINTS = "checkpoints"
-#: How a step's rows are spread over processes and micro-steps, and how often and how many checkpoints are
-#: saved: none of it changes what is trained.
+#: How a step's rows are spread over processes and micro-steps, and what only guards the training: none of
+#: it changes what is trained.
 _SPREAD = {"processes", "per_device_batch_size", "gradient_accumulation"}
-_NO_MATTER = {*_SPREAD, "sharding", "save_every_steps", "keep_checkpoints"}
+_NO_MATTER = {*_SPREAD, "sharding", "save_every_steps", "keep_checkpoints", "collective_timeout_seconds"}
 
 
 def rows_digest(rows: Sequence[Row]) -> str:

@@ -22,9 +22,11 @@ from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
+from gukbap.stages.train.crashes import clear_crashes, crash_error, left_crashes
 from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, training_identity
+from gukbap.stages.train.preflight import require_machine
 
-WORKER = "gukbap.workers.train_worker"
+AGENT, WORKER = "gukbap.workers.train_agent", "gukbap.workers.train_worker"
 JOB, RESULT, ERROR = "job.json", "result.json", "error.json"
 ROWS, VALIDATION = "rows.jsonl", "validation.jsonl"
 
@@ -41,9 +43,10 @@ def train_in_processes(
     """As `stages.train.train`, in `train.processes` processes; returns the statistics.
 
     Raises:
-        GukbapError: a process failed (with its own words where it left any), or there are too few GPUs.
+        GukbapError: a process failed (with its own words, or its rank and its last lines), or this
+            machine is not fit for them.
     """
-    _require_devices(settings)
+    require_machine(settings.train, settings.train.processes, progress)
     prepare_work(settings, rows, validation, model_folder, work, progress)
     job = work / "job"
     write_job(job, settings, rows, validation, model=model_folder, output=output, work=work)
@@ -52,10 +55,7 @@ def train_in_processes(
         raise error
     statistics = left_statistics(job)
     if statistics is None:
-        raise GukbapError(
-            f"training in {settings.train.processes} processes failed",
-            fix="the processes' own messages stand above; run again to go on from the last checkpoint",
-        )
+        raise crash_error(left_crashes(job), settings.train.processes)
     return statistics
 
 
@@ -81,9 +81,8 @@ def prepare_work(
 
 
 def process_command(*options: str, job: Path) -> list[str]:
-    """torchrun's command line for processes that train the job in a folder."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", *options, "--no-python"]
-    return [*launcher, sys.executable, "-m", WORKER, str(job)]
+    """The command line that starts the processes that train the job in a folder, with torchrun's options."""
+    return [sys.executable, "-m", AGENT, str(job), WORKER, *options]
 
 
 def write_job(
@@ -103,6 +102,7 @@ def write_job(
     """
     for left in (RESULT, ERROR):
         (job / left).unlink(missing_ok=True)
+    clear_crashes(job)
     write_jsonl(job / ROWS, rows)
     write_jsonl(job / VALIDATION, validation)
     places = {"model": model, "output": output, "work": work}
@@ -111,7 +111,9 @@ def write_job(
 
 
 def leave_job_error(job: Path, error: GukbapError) -> None:
-    """Write an error's words for whoever started the job."""
+    """Write an error's words for whoever started the job; the first error stays, as the likeliest cause."""
+    if (job / ERROR).exists():
+        return
     words = {"problem": error.problem, "expected": error.expected, "fix": error.fix}
     write_json(job / ERROR, {**words, "exit_code": error.exit_code})
 
@@ -132,24 +134,6 @@ def left_statistics(job: Path) -> dict[str, Any] | None:
         return None
     statistics: dict[str, Any] = read_json(job / RESULT)
     return statistics
-
-
-def _require_devices(settings: TrainSettings) -> None:
-    import torch
-
-    processes, gpus = settings.train.processes, torch.cuda.device_count()
-    if gpus and gpus < processes:
-        raise GukbapError(
-            f"train.processes is {processes}, and this machine has {gpus} GPU(s)",
-            expected="a GPU for each process",
-            fix=f"set train.processes={gpus}",
-        )
-    if not gpus and settings.train.sharding == "fsdp":
-        raise GukbapError(
-            "train.sharding is fsdp, and this machine has no GPU",
-            expected=f"{processes} GPUs",
-            fix="set train.sharding=none",
-        )
 
 
 def _run(command: Sequence[str]) -> None:

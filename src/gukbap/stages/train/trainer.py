@@ -221,6 +221,7 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         dataloader_pin_memory=cuda,
         use_cpu=not cuda,
         ddp_find_unused_parameters=False,
+        ddp_timeout=train.collective_timeout_seconds,
         **sharding_arguments(settings, model),
     )
     if train.sharding == "fsdp":
