@@ -89,9 +89,9 @@ def test_the_export_is_the_sharded_state(uninterrupted: tuple[TrainResult, Path]
     assert all(torch.equal(exported[name], merged[name]) for name in exported)
 
 
-def interrupted(base: Path, folder: Path, patch: pytest.MonkeyPatch, deed: str) -> None:
+def interrupted(base: Path, folder: Path, patch: pytest.MonkeyPatch, deed: str, words: str) -> None:
     patch.setenv(DEED, deed)
-    with pytest.raises(GukbapError, match="training"):
+    with pytest.raises(GukbapError, match=words):
         run(base, folder, processes=2, gradient_accumulation=2)
     patch.delenv(DEED)
     assert not (folder / "model").exists(), deed
@@ -100,16 +100,17 @@ def interrupted(base: Path, folder: Path, patch: pytest.MonkeyPatch, deed: str) 
 def test_killed_processes_end_with_the_same_curve_and_weights(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: tuple[TrainResult, Path]
 ) -> None:
-    """First one process at a random step, then all with their launcher, then a save half done."""
-    deeds = [
-        f"on_step_end {random.choice([1, 2, 3])} {random.choice([0, 1])} kill",
-        f"on_save {random.choice([4, 6])} any kill-all",
-    ]
-    for deed in deeds:
-        interrupted(base, tmp_path, monkeypatch, deed)
+    """First one process at a random step, then all with their launcher before a checkpoint is marked."""
+    rank = random.choice([0, 1])
+    deeds = {
+        f"on_step_end {random.choice([1, 2, 3])} {rank} kill": f"process {rank} of 2 was killed by SIGKILL",
+        f"on_save {random.choice([4, 6])} any kill-all": "training in 2 processes failed",
+    }
+    for deed, words in deeds.items():
+        interrupted(base, tmp_path, monkeypatch, deed, words)
     resumed = run(base, tmp_path, processes=2, gradient_accumulation=2)
-    assert resumed.statistics["history"] == uninterrupted[0].statistics["history"], deeds
-    assert same(resumed.model, uninterrupted[0].model), deeds
+    assert resumed.statistics["history"] == uninterrupted[0].statistics["history"], list(deeds)
+    assert same(resumed.model, uninterrupted[0].model), list(deeds)
 
 
 def test_four_processes_go_on_from_the_checkpoint_of_two(

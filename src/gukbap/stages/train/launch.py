@@ -22,7 +22,7 @@ from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
-from gukbap.stages.train.crashes import clear_crashes, crash_error, left_crashes
+from gukbap.stages.train.crashes import STOPPED, clear_crashes, crash_error, left_crashes
 from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, training_identity
 from gukbap.stages.train.preflight import require_machine
 
@@ -50,7 +50,9 @@ def train_in_processes(
     prepare_work(settings, rows, validation, model_folder, work, progress)
     job = work / "job"
     write_job(job, settings, rows, validation, model=model_folder, output=output, work=work)
-    _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
+    ended = _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
+    if ended == STOPPED:
+        raise KeyboardInterrupt
     if error := left_error(job):
         raise error
     statistics = left_statistics(job)
@@ -136,8 +138,9 @@ def left_statistics(job: Path) -> dict[str, Any] | None:
     return statistics
 
 
-def _run(command: Sequence[str]) -> None:
-    """Run the launcher; an interruption reaches each process once, and they save a checkpoint."""
+def _run(command: Sequence[str]) -> int:
+    """Run the launcher and return its exit code; an interruption reaches each process once, and they save a
+    checkpoint."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     with (
         terminating_as_interrupt(),
@@ -148,7 +151,7 @@ def _run(command: Sequence[str]) -> None:
         ) as launcher,
     ):
         try:
-            launcher.wait()
+            return launcher.wait()
         except BaseException:
             launcher.send_signal(signal.SIGTERM)
             launcher.wait()

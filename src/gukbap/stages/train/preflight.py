@@ -60,7 +60,7 @@ def require_machine(train: TrainConfig, here: int, progress: Progress, port: int
     gpus = torch.cuda.device_count()
     faults = [*device_faults(train, here, gpus), *port_faults(port)]
     if gpus and here > 1:
-        faults += [*watchdog_faults(os.environ), *shared_memory_faults(shutil.disk_usage(_SHARED).free)]
+        faults += [*watchdog_faults(os.environ), *shared_memory_faults(_free(_SHARED))]
     if gpus:
         report = _gpu_report(progress)
         faults += gpu_faults(report) if report is not None else []
@@ -101,12 +101,12 @@ def port_faults(port: int | None) -> Iterator[Fault]:
     try:
         with socket.create_server(("", port) if port else ("localhost", 0)):
             pass
+    except socket.gaierror:
+        yield Fault("localhost has no address here", "give this container's /etc/hosts the line of localhost")
     except OSError as error:
-        where = f"port {port} of this node" if port else "no port of localhost"
-        what = "is taken" if port else "can be opened"
         yield Fault(
-            f"{where} {what} ({error.strerror or error})",
-            "end what listens there" if port else "let this container resolve localhost and open ports",
+            f"port {port or 'any'} of this node cannot be listened at ({os.strerror(error.errno or 0)})",
+            "end what listens there, or choose another port",
         )
 
 
@@ -156,6 +156,10 @@ def _gpu_report(progress: Progress) -> list[dict[str, str]] | None:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     chosen = set(visible.split(",")) if visible.replace(",", "").isdigit() else None
     return [row for row in parse_gpu_report(done.stdout) if chosen is None or row["index"] in chosen]
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free if folder.exists() else 0
 
 
 def _number(text: str) -> float:
