@@ -82,7 +82,7 @@ def crash_error(crashes: Sequence[Crash], processes: int) -> GukbapError:
     again = "run again to go on from the last checkpoint"
     if not crashes:
         return GukbapError(
-            f"training in {processes} processes failed before any of them had begun", fix=again
+            f"training in {processes} processes failed, and none could say why", fix=again
         )
     first, *others = crashes
     words = [f"training process {first.rank} of {processes} {first.how}"]
