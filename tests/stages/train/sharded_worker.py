@@ -35,6 +35,20 @@ def believe_in_fsdp() -> None:
     state.AcceleratorState.__init__ = told
 
 
+def look_at_gradients() -> None:
+    """Fail where a gradient is not a shard between the micro-steps of a step."""
+    from torch.distributed.tensor import DTensor
+
+    from gukbap.stages.train.trainer import TrainingWatch
+
+    def look(self: Any, args: Any, trainer_state: Any, control: Any, **_: Any) -> None:
+        for name, parameter in self.trainer.model_wrapped.named_parameters():
+            if parameter.requires_grad and not isinstance(parameter.grad, DTensor):
+                raise RuntimeError(f"the gradient of {name} is {type(parameter.grad)} after a micro-step")
+
+    TrainingWatch.on_substep_end = look
+
+
 def do_as_told(method: str, step: str, rank: str, deed: str) -> None:
     """Put a deed before a callback of the training's watch."""
     from gukbap.stages.train.trainer import TrainingWatch
@@ -57,6 +71,7 @@ if __name__ == "__main__":
     from gukbap.workers.train_worker import main
 
     believe_in_fsdp()
+    look_at_gradients()
     if told_deed := os.environ.get(DEED):
         do_as_told(*told_deed.split())
     sys.exit(main(sys.argv[1]))

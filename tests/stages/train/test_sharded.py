@@ -13,6 +13,7 @@ from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from gukbap.adapters.progress import SilentProgress
 from gukbap.errors import GukbapError
+from gukbap.files import read_json
 from gukbap.stages.train import TrainResult, launch, train
 from gukbap.stages.train.checkpoints import newest_complete
 from tests.stages.train.examples import rows, settings, weights
@@ -122,3 +123,30 @@ def test_four_processes_go_on_from_the_checkpoint_of_two(
     assert four.statistics["processes"] == 4
     assert losses(four) == pytest.approx(losses(alone), rel=1e-5)
     assert close(four.model, alone.model)
+
+
+@pytest.fixture(scope="module")
+def tied(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with one matrix for what goes in and what comes out, as Gemma has it."""
+    from transformers import AutoConfig, MistralForCausalLM
+
+    folder = tmp_path_factory.mktemp("tied")
+    shutil.copytree(base, folder, dirs_exist_ok=True)
+    config = AutoConfig.from_pretrained(base)
+    config.tie_word_embeddings = True
+    torch.manual_seed(3)
+    MistralForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_bfloat16_with_tied_weights_and_checkpointing(tied: Path, tmp_path: Path) -> None:
+    chosen = {"precision": "bfloat16", "gradient_checkpointing": True, "epochs": 1}
+    one = run(tied, tmp_path / "one", sharding="none", processes=1, gradient_accumulation=4, **chosen)
+    two = run(tied, tmp_path / "two", processes=2, gradient_accumulation=2, **chosen)
+    assert losses(two) == pytest.approx(losses(one), rel=5e-3)
+    # A loss that went through bfloat16 on its way would have 8 bits.
+    measured = torch.tensor([loss for point in two.statistics["history"] if (loss := point.get("loss"))])
+    assert not torch.equal(measured, measured.bfloat16().float())
+    exported = weights(two.model)
+    assert "lm_head.weight" not in exported and {one.dtype for one in exported.values()} == {torch.bfloat16}
+    assert read_json(two.model / "config.json")["dtype"] == "bfloat16"
