@@ -20,6 +20,9 @@ from typing import Any
 #: An import that has not ended so long after the signal is not waited for.
 LONGEST_IMPORT_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.05
+#: A training that is asked to stop ends its step and saves a checkpoint: four GPUs that train 7B parameters
+#: write 84 GB. Afterwards it may be killed.
+LONGEST_SAVE_SECONDS = 120
 
 
 @contextmanager

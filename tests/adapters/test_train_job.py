@@ -10,7 +10,7 @@ import pytest
 from kubeflow_trainer_api.models import TrainerV1alpha1TrainJob
 
 from gukbap.adapters.kubernetes_cluster import Owner
-from gukbap.adapters.train_job import Place, train_job_manifest
+from gukbap.adapters.train_job import GRACE_SECONDS, Place, train_job_manifest
 from gukbap.adapters.train_job_pods import PodSettings, pod_settings
 from gukbap.config import IMAGE_USER, Recipe
 from gukbap.errors import ConfigError
@@ -90,7 +90,7 @@ def test_the_nodes_pods_get_what_the_recipe_says() -> None:
         "runAsGroup": 0,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    assert pod["terminationGracePeriodSeconds"] == 60
+    assert pod["terminationGracePeriodSeconds"] == GRACE_SECONDS
     assert pod["volumes"] == [
         {"name": "gukbap-work", "persistentVolumeClaim": {"claimName": "gukbap-work"}},
         {"name": "gukbap-shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Gi"}},

@@ -115,9 +115,9 @@ class SilentProgress:
         """Say nothing."""
 
 
-def open_progress(*, quiet: bool = False) -> Progress:
-    """Progress on standard error, or none."""
-    return SilentProgress() if quiet else StreamProgress()
+def open_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
+    """Progress on a stream (standard error where None), or none."""
+    return SilentProgress() if quiet else StreamProgress(stream)
 
 
 def _clock(seconds: float) -> str:

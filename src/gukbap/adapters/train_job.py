@@ -22,6 +22,7 @@ from gukbap.adapters.train_job_pods import SHM, PodSettings
 from gukbap.config import IMAGE_GROUP, IMAGE_USER, ClusterConfig, TrainSettings
 from gukbap.errors import ConfigError
 from gukbap.handover import QUIET, RUN_ID, SHARED_DIR
+from gukbap.interruption import LONGEST_SAVE_SECONDS
 
 #: Name of the training nodes' job, and of their container, in the torch-distributed runtime.
 NODE = "node"
@@ -29,8 +30,8 @@ JOB_LABEL = "gukbap.dev/train-job"
 #: Who patches the runtime; the API server wants a name with a domain.
 MANAGER = "gukbap.dev/train"
 NODE_MODULE = "gukbap.workers.train_node"
-#: Time for a checkpoint when a node is asked to stop; torchrun itself kills its processes after 30 s.
-GRACE_SECONDS = 60
+#: Time for a checkpoint when a node is asked to stop, and for the launcher's own end.
+GRACE_SECONDS = LONGEST_SAVE_SECONDS + 30
 #: Trainer's torch plugin sets these itself and refuses a TrainJob that does.
 RESERVED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT")
 

@@ -80,6 +80,10 @@ class TrainConfig(Section):
         description="training rows over student.max_length: drop them, split them at turns, or truncate an "
         "answer at a sentence's end, with no end token trained after it",
     )
+    collective_timeout_seconds: int = Field(
+        1800, ge=60, description="how long a process waits for the others before the training fails"
+    )
+    keep_checkpoints: int = Field(2, ge=1, description="whole checkpoints that are kept, the newest first")
 
     @model_validator(mode="after")
     def _sharding_needs_processes(self) -> TrainConfig:

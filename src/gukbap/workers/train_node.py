@@ -1,7 +1,7 @@
 """One node of a training over several: `python -m gukbap.workers.train_node JOB_FOLDER`.
 
 The first node fetches the base model into the shared cache and clears torn checkpoints away; the others
-wait for it. Then each becomes torchrun, which starts `train_worker` once for each process of the node.
+wait for it. Then each becomes `train_agent`, which starts `train_worker` once for each process of the node.
 Who is first, and where the nodes meet, stands in the PET_* variables that Kubeflow Trainer sets and
 torchrun reads.
 """
@@ -32,32 +32,47 @@ from gukbap.stages.train.launch import (
     prepare_work,
     process_command,
 )
+from gukbap.stages.train.preflight import require_machine
 
 RANK = "PET_NODE_RANK"
+_PROCESSES, _PORT = "PET_NPROC_PER_NODE", "PET_MASTER_PORT"
 #: seconds between two looks at whether the first node is ready
 _PAUSE = 1.0
 
 
 def main(folder: str) -> NoReturn:
-    """Prepare, or wait until the first node has; then become torchrun.
+    """Prepare, or wait until the first node has; then become the agent.
 
     Raises:
-        SystemExit: with an error's exit code; the first node leaves its words in the job folder.
+        SystemExit: with an error's exit code; its words are in the job folder.
     """
     job, first = Path(folder), int(os.environ.get(RANK, "0")) == 0
     progress = open_progress(quiet=bool(os.environ.get(QUIET)))
     try:
+        look_at_node(job, progress, listens=first)
         if first:
             prepare(job, progress)
         else:
             await_first_node(job, progress)
     except GukbapError as error:
         print(f"error: {error}", file=sys.stderr)
-        if first:
-            leave_job_error(job, error)
+        leave_job_error(job, error)
         sys.exit(error.exit_code)
     command = process_command(job=job)
     os.execv(command[0], command)  # noqa: S606 - a list of arguments, and no shell
+
+
+def look_at_node(job: Path, progress: Progress, *, listens: bool) -> None:
+    """Refuse a node that is not fit for its processes.
+
+    Args:
+        listens: whether the others meet at this node's port.
+    """
+    settings = TrainSettings.model_validate(json.loads(read_json(job / JOB)["settings"]))
+    here, port = os.environ.get(_PROCESSES, ""), os.environ.get(_PORT)
+    # Trainer may leave it to torchrun to count the GPUs ("gpu", "auto").
+    processes = int(here) if here.isdigit() else 1
+    require_machine(settings.train, processes, progress, int(port) if port and listens else None)
 
 
 def prepare(job: Path, progress: Progress) -> None:

@@ -81,13 +81,14 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interruption_stops_all_processes_with_a_checkpoint(base: Path, tmp_path: Path) -> None:
+def test_an_eviction_stops_all_processes_with_a_checkpoint(base: Path, tmp_path: Path) -> None:
+    """Kubernetes ends a pod by SIGTERM, which means what SIGINT does."""
     command = [sys.executable, "-c", _INTERRUPTED, str(base), str(tmp_path)]
     checkpoints = tmp_path / "work" / "checkpoints"
     with subprocess.Popen(command, env=os.environ) as process:
         while process.poll() is None and not list(checkpoints.glob("checkpoint-*")):
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait() == 77
     assert newest_complete(checkpoints, SilentProgress()) is not None
     assert not (tmp_path / "model").exists()

@@ -1,45 +1,83 @@
-"""Which checkpoints are whole, and which one training goes on from."""
+"""Which checkpoints are whole, which one training goes on from, and which are kept.
+
+A checkpoint is whole when its last file, the marker, is there and every file that the marker names has
+its size and its SHA-256. Folders within (a sharded checkpoint's) count as the rest does.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from gukbap.errors import GukbapError
-from gukbap.files import read_json, write_json
+from gukbap.files import read_json, sha256_file, write_json
 from gukbap.ports import Progress
 
 MARKER = "gukbap_complete.json"
 _NAME = re.compile(r"^checkpoint-(\d+)$")
+#: Files hashed at once: hashing leaves Python's lock, and a shard each is what eight GPUs write.
+_AT_ONCE = 8
 
 
 def mark_complete(folder: Path, seconds: float) -> None:
-    """Write the marker, the last file of a checkpoint: the size of every other file.
+    """Write the marker, the last file of a checkpoint, once all others are on the disk.
 
     Args:
         seconds: training time up to this checkpoint.
     """
-    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    sizes.pop(MARKER, None)
-    write_json(folder / MARKER, {"files": sizes, "seconds": seconds})
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MARKER]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        facts = dict(
+            zip((str(path.relative_to(folder)) for path in files), pool.map(_facts, files), strict=True)
+        )
+    write_json(folder / MARKER, {"files": facts, "seconds": seconds})
 
 
 def newest_complete(folder: Path, progress: Progress) -> Path | None:
-    """The newest whole checkpoint; None where there is none. Torn ones are removed, newest or not:
-    left lying, they would count as kept when older checkpoints are cleared away."""
-    numbered = [
-        (int(match[1]), path) for path in folder.glob("checkpoint-*") if (match := _NAME.match(path.name))
-    ]
-    whole: list[tuple[int, Path]] = []
-    for step, path in sorted(numbered):
-        if _is_whole(path):
-            whole.append((step, path))
-        else:
-            progress.say(f"{path.name} is incomplete and is not used")
-            shutil.rmtree(path)
-    return whole[-1][1] if whole else None
+    """The newest whole checkpoint; None where there is none.
+
+    Damaged ones that are newer are named with what is wrong with them and removed: left lying, a
+    process that only looks for a marker would take them. Older ones are not read.
+    """
+    for path in _newest_first(folder):
+        damage = damage_of(path)
+        if damage is None:
+            return path
+        progress.say(f"{path.name} is damaged and removed: {damage}")
+        shutil.rmtree(path)
+    return None
+
+
+def newest_marked(folder: Path) -> Path | None:
+    """The newest checkpoint with a marker: what each of several processes takes, after whoever started
+    them has called `newest_complete`."""
+    return next((path for path in _newest_first(folder) if (path / MARKER).exists()), None)
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Remove all but the `count` newest checkpoints that have a marker, the oldest first."""
+    marked = [path for path in _newest_first(folder) if (path / MARKER).exists()]
+    for path in reversed(marked[max(1, count) :]):
+        # Without its marker it is no checkpoint any more, wherever a kill leaves the rest.
+        (path / MARKER).unlink()
+        shutil.rmtree(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove checkpoints that have no marker: they take the space that a full disk lacks."""
+    for path in _newest_first(folder):
+        if not (path / MARKER).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def step_of(checkpoint: Path | None) -> int:
+    """The optimiser steps that a checkpoint has behind it; 0 without one."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def seconds_until(checkpoint: Path | None) -> float:
@@ -47,22 +85,56 @@ def seconds_until(checkpoint: Path | None) -> float:
     return float(read_json(checkpoint / MARKER)["seconds"]) if checkpoint else 0.0
 
 
-def _is_whole(folder: Path) -> bool:
+def damage_of(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, by the first file that is not as it was saved; None if nothing."""
+    if not (folder / MARKER).exists():
+        return "it was not saved to its end"
     try:
-        sizes: dict[str, Any] = read_json(folder / MARKER)["files"]
-        read_json(folder / "trainer_state.json")
-        if any((folder / name).stat().st_size != size for name, size in sizes.items()):
-            return False
-        return all(_readable(path) for path in folder.glob("*.safetensors"))
-    except (OSError, KeyError, TypeError, GukbapError):
-        return False
+        marker = read_json(folder / MARKER)
+        files: dict[str, dict[str, Any]] = dict(marker["files"])
+        float(marker["seconds"])
+        # Sizes first: they cost nothing, and tell most damages.
+        for name, facts in files.items():
+            if found := _size_damage(folder / name, name, int(facts["bytes"])):
+                return found
+        hashes = {name: str(facts["sha256"]) for name, facts in files.items()}
+    except (GukbapError, OSError, KeyError, TypeError, ValueError):
+        return f"{MARKER} cannot be read"
+    return _content_damage(folder, hashes)
 
 
-def _readable(weights: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
+def _size_damage(path: Path, name: str, size: int) -> str | None:
     try:
-        with safe_open(weights, framework="pt") as file:
-            return bool(list(file.keys()))
-    except SafetensorError:
-        return False
+        found = path.stat().st_size
+    except FileNotFoundError:
+        return f"{name} is missing"
+    return None if found == size else f"{name} has {found} instead of {size} bytes"
+
+
+def _content_damage(folder: Path, hashes: dict[str, str]) -> str | None:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            found = list(pool.map(lambda name: sha256_file(folder / name), hashes))
+        except OSError as error:
+            return f"{error.filename} cannot be read: {error.strerror}"
+    for (name, expected), digest in zip(hashes.items(), found, strict=True):
+        if digest != expected:
+            return f"{name} is not what was saved, by its SHA-256"
+    return None
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file that is then on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    numbered = [
+        (int(match[1]), path) for path in folder.glob("checkpoint-*") if (match := _NAME.match(path.name))
+    ]
+    return (path for _, path in sorted(numbered, reverse=True))

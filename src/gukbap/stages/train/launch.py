@@ -22,9 +22,11 @@ from gukbap.interruption import terminating_as_interrupt
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
+from gukbap.stages.train.crashes import STOPPED, clear_crashes, crash_error, left_crashes
 from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, training_identity
+from gukbap.stages.train.preflight import require_machine
 
-WORKER = "gukbap.workers.train_worker"
+AGENT, WORKER = "gukbap.workers.train_agent", "gukbap.workers.train_worker"
 JOB, RESULT, ERROR = "job.json", "result.json", "error.json"
 ROWS, VALIDATION = "rows.jsonl", "validation.jsonl"
 
@@ -41,21 +43,21 @@ def train_in_processes(
     """As `stages.train.train`, in `train.processes` processes; returns the statistics.
 
     Raises:
-        GukbapError: a process failed (with its own words where it left any), or there are too few GPUs.
+        GukbapError: a process failed (with its own words, or its rank and its last lines), or this
+            machine is not fit for them.
     """
-    _require_devices(settings)
+    require_machine(settings.train, settings.train.processes, progress)
     prepare_work(settings, rows, validation, model_folder, work, progress)
     job = work / "job"
     write_job(job, settings, rows, validation, model=model_folder, output=output, work=work)
-    _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
+    ended = _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
+    if ended == STOPPED:
+        raise KeyboardInterrupt
     if error := left_error(job):
         raise error
     statistics = left_statistics(job)
     if statistics is None:
-        raise GukbapError(
-            f"training in {settings.train.processes} processes failed",
-            fix="the processes' own messages stand above; run again to go on from the last checkpoint",
-        )
+        raise crash_error(left_crashes(job), settings.train.processes)
     return statistics
 
 
@@ -75,14 +77,14 @@ def prepare_work(
     progress: Progress,
 ) -> None:
     """Remove torn checkpoints and another training's, before any process looks at the folder."""
-    claim_work_folder(work, training_identity(settings, rows, validation, model_folder), progress)
+    identity = training_identity(settings, rows, validation, model_folder)
+    claim_work_folder(work, identity, settings, progress)
     newest_complete(work / CHECKPOINTS, progress)
 
 
 def process_command(*options: str, job: Path) -> list[str]:
-    """torchrun's command line for processes that train the job in a folder."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", *options, "--no-python"]
-    return [*launcher, sys.executable, "-m", WORKER, str(job)]
+    """The command line that starts the processes that train the job in a folder, with torchrun's options."""
+    return [sys.executable, "-m", AGENT, str(job), WORKER, *options]
 
 
 def write_job(
@@ -102,6 +104,7 @@ def write_job(
     """
     for left in (RESULT, ERROR):
         (job / left).unlink(missing_ok=True)
+    clear_crashes(job)
     write_jsonl(job / ROWS, rows)
     write_jsonl(job / VALIDATION, validation)
     places = {"model": model, "output": output, "work": work}
@@ -110,7 +113,9 @@ def write_job(
 
 
 def leave_job_error(job: Path, error: GukbapError) -> None:
-    """Write an error's words for whoever started the job."""
+    """Write an error's words for whoever started the job; the first error stays, as the likeliest cause."""
+    if (job / ERROR).exists():
+        return
     words = {"problem": error.problem, "expected": error.expected, "fix": error.fix}
     write_json(job / ERROR, {**words, "exit_code": error.exit_code})
 
@@ -133,26 +138,9 @@ def left_statistics(job: Path) -> dict[str, Any] | None:
     return statistics
 
 
-def _require_devices(settings: TrainSettings) -> None:
-    import torch
-
-    processes, gpus = settings.train.processes, torch.cuda.device_count()
-    if gpus and gpus < processes:
-        raise GukbapError(
-            f"train.processes is {processes}, and this machine has {gpus} GPU(s)",
-            expected="a GPU for each process",
-            fix=f"set train.processes={gpus}",
-        )
-    if not gpus and settings.train.sharding == "fsdp":
-        raise GukbapError(
-            "train.sharding is fsdp, and this machine has no GPU",
-            expected=f"{processes} GPUs",
-            fix="set train.sharding=none",
-        )
-
-
-def _run(command: Sequence[str]) -> None:
-    """Run the launcher; an interruption reaches each process once, and they save a checkpoint."""
+def _run(command: Sequence[str]) -> int:
+    """Run the launcher and return its exit code; an interruption reaches each process once, and they save a
+    checkpoint."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     with (
         terminating_as_interrupt(),
@@ -163,7 +151,7 @@ def _run(command: Sequence[str]) -> None:
         ) as launcher,
     ):
         try:
-            launcher.wait()
+            return launcher.wait()
         except BaseException:
             launcher.send_signal(signal.SIGTERM)
             launcher.wait()

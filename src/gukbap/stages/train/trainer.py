@@ -18,23 +18,24 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.ports import Progress, ProgressBar
-from gukbap.stages.train.checkpoints import mark_complete
+from gukbap.stages.train.checkpoints import keep_newest, mark_complete
 from gukbap.stages.train.items import TrainingItems
 from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
+from gukbap.stages.train.sharding import mixed_precision, require_sharded, sharding_arguments
 
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
     """A Trainer with the schedule of `learning_rate_factor` and the order of a sampler."""
 
     def __init__(self, settings: TrainSettings, sampler: EpochSampler, **arguments: Any) -> None:
-        self._settings, self._sampler = settings, sampler
+        self.settings, self._sampler = settings, sampler
         super().__init__(**arguments)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """A LambdaLR, which is saved in a checkpoint and restored as any other scheduler."""
         if getattr(self, "lr_scheduler", None) is None:
-            factor = learning_rate_factor(self._settings.train, num_training_steps)
+            factor = learning_rate_factor(self.settings.train, num_training_steps)
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -50,14 +51,21 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         measure: measures the validation loss at a step; called by every process alike.
         epoch_steps: optimiser steps of an epoch.
         seconds: training time before this process.
+        keep: how many checkpoints are kept.
     """
 
     def __init__(
-        self, bar: ProgressBar, measure: Callable[[int, float], None], epoch_steps: int, seconds: float
+        self,
+        bar: ProgressBar,
+        measure: Callable[[int, float], None],
+        epoch_steps: int,
+        seconds: float,
+        keep: int,
     ) -> None:
         self.trainer: AnswerTrainer | None = None
         self.stop_requested = False
         self._bar, self._measure, self._epoch_steps = bar, measure, epoch_steps
+        self._keep = keep
         self._before, self._start = seconds, time.monotonic()
 
     @property
@@ -82,6 +90,8 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure the untrained model, or what a kill between an epoch's checkpoint and its
         measurement left out."""
+        assert self.trainer is not None
+        require_sharded(self.trainer.model_wrapped, self.trainer.settings)
         self._start = time.monotonic()
         if state.global_step % self._epoch_steps == 0:
             self._measure_at(state.global_step, float(state.epoch or 0.0))
@@ -108,11 +118,13 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         self._bar.advance(0, f"loss {loss:.4f}")
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as whole once every process has written its part."""
+        """Mark the checkpoint as whole once every process has written its part; then the oldest may go."""
         assert self.trainer is not None
         self.trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.seconds)
+            checkpoints = Path(args.output_dir)
+            mark_complete(checkpoints / f"checkpoint-{state.global_step}", self.seconds)
+            keep_newest(checkpoints, self._keep)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure, unless the epoch was broken off."""
@@ -196,7 +208,6 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         data_seed=settings.seed,
         save_strategy="steps",
         save_steps=train.save_every_steps,
-        save_total_limit=2,
         logging_strategy="steps",
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -207,25 +218,13 @@ def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
         dataloader_pin_memory=cuda,
         use_cpu=not cuda,
         ddp_find_unused_parameters=False,
-        **_sharding(settings, model),
+        ddp_timeout=train.collective_timeout_seconds,
+        **sharding_arguments(settings, model),
     )
+    if train.sharding == "fsdp":
+        arguments.fsdp_plugin_args["mixed_precision_policy"] = mixed_precision(settings)
     if train.processes == 1:
         # Several GPUs and one process would become DataParallel, which nobody asked for.
         _ = arguments.device
         arguments._n_gpu = min(arguments._n_gpu, 1)
     return arguments
-
-
-def _sharding(settings: TrainSettings, model: Any) -> dict[str, Any]:
-    if settings.train.sharding == "none":
-        return {}
-    return {
-        "fsdp": "full_shard",
-        "fsdp_config": {
-            "version": 2,
-            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "transformer_layer_cls_to_wrap": sorted(model._no_split_modules),
-            "state_dict_type": "FULL_STATE_DICT",
-            "reshard_after_forward": True,
-        },
-    }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,20 @@ from transformers.utils import logging as transformers_logging
 import gukbap
 from gukbap.chat_templates import ChatTemplate, load_template
 from gukbap.config import TrainSettings
-from gukbap.errors import ConfigError, GukbapError, ModelError, StorageFullError
+from gukbap.errors import ConfigError, ModelError
 from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
-from gukbap.stages.train.checkpoints import newest_complete, seconds_until
+from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
-from gukbap.stages.train.export import export_model
+from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
+from gukbap.stages.train.failures import explained_failures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.items import training_items
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
+from gukbap.stages.train.sharding import gathered_weights
 from gukbap.stages.train.trainer import TrainingWatch, build_trainer, stopping_in_order
 from gukbap.stages.train.validation import validation_losses
 
@@ -55,13 +55,13 @@ def train_in_process(
     identity = training_identity(settings, rows, validation, model_folder)
     first = int(os.environ.get("RANK", "0")) == 0
     if first:
-        claim_work_folder(work, identity, progress)
+        claim_work_folder(work, identity, settings, progress)
 
     items = training_items(training_set.examples, settings, model, tokenizer.pad_token_id or 0)
     total = items.epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
-    checkpoint = newest_complete(work / CHECKPOINTS, progress) if 0 in measurements else None
-    done = _step_of(checkpoint)
+    checkpoint = _checkpoint(work / CHECKPOINTS, progress) if 0 in measurements else None
+    done = step_of(checkpoint)
     if checkpoint:
         progress.say(f"training goes on from step {done} of {total}")
 
@@ -74,8 +74,10 @@ def train_in_process(
             measurements.record(step, epoch, losses)
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
-    with _explained_failures(work), progress.bar("train (steps)", total, done) as bar:
-        watch = TrainingWatch(bar, measure, items.epoch_steps, seconds_until(checkpoint))
+    with explained_failures(work / CHECKPOINTS), progress.bar("train (steps)", total, done) as bar:
+        watch = TrainingWatch(
+            bar, measure, items.epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
+        )
         trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -121,28 +123,9 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     return model
 
 
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-
-@contextmanager
-def _explained_failures(work: Path) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise GukbapError(
-            f"the GPU has too little memory for this training ({str(error).splitlines()[0]})",
-            fix="lower train.per_device_batch_size (raise gradient_accumulation), set "
-            "gradient_checkpointing, or shard with train.processes and train.sharding=fsdp",
-        ) from error
-    except (OSError, RuntimeError) as error:
-        # The libraries that write checkpoints report a full disk each in their own way.
-        if shutil.disk_usage(work).free < 1 << 26:
-            raise StorageFullError(
-                f"no space left while writing checkpoints into {work}",
-                fix="free some space and run again with --resume; it goes on from the last whole one",
-            ) from error
-        raise
+def _checkpoint(folder: Path, progress: Progress) -> Path | None:
+    # Whoever started several processes has read every byte, so that each of them need not.
+    return newest_marked(folder) if "RANK" in os.environ else newest_complete(folder, progress)
 
 
 def _statistics(
@@ -185,10 +168,12 @@ def _export(
     results: dict[str, Any],
     output: Path,
 ) -> None:
-    sharded = settings.train.sharding != "none"
-    # Every process takes part in gathering shards; the first one writes.
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
-    if trainer.is_world_process_zero():
+    model, precision = trainer.accelerator.unwrap_model(trainer.model_wrapped), settings.train.precision
+    first = trainer.is_world_process_zero()
+    # Every process takes part in what shards are needed for; the first one writes.
+    logits = probe_logits(model, probe_ids(tokenizer, template), precision)
+    weights = gathered_weights(model, DTYPES[precision], keep=first)
+    if first:
         statistics = results["statistics"]
         facts = {
             "base_model": settings.student.model,
@@ -200,6 +185,5 @@ def _export(
             "losses": {key: value for key, value in statistics.items() if key.endswith("_loss")},
             "gukbap_version": gukbap.__version__,
         }
-        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-        export_model(model, state, tokenizer, template, settings.train.precision, facts, output)
+        export_model(model, weights, tokenizer, template, facts, output, precision=precision, logits=logits)
     trainer.accelerator.wait_for_everyone()
