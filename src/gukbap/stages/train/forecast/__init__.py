@@ -1,0 +1,1 @@
+"""What a training takes: memory, steps, tokens, operations, hours and cost, told before it starts."""
