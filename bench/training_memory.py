@@ -60,20 +60,20 @@ def _mistral(hidden: int, layers: int, vocabulary: int, heads: int = 8) -> dict[
 
 
 CONFIGURATIONS = [
-    Configuration("wide", [400] * 4, {"gradient_accumulation": 4}, _mistral(1024, 6, 8000)),
-    Configuration("deep", [900, 500, 700, 800], {"per_device_batch_size": 4}, _mistral(256, 12, 2000)),
+    Configuration("wide", [300] * 4, {"gradient_accumulation": 4}, _mistral(768, 4, 8000)),
+    Configuration("deep", [450, 250, 350, 400], {"per_device_batch_size": 4}, _mistral(256, 12, 2000)),
     Configuration(
         "long, checkpointed",
-        [1900],
+        [900],
         {"gradient_checkpointing": True},
-        _mistral(512, 16, 4000),
+        _mistral(384, 12, 4000),
     ),
-    Configuration("vocabulary", [1500] * 2, {"gradient_accumulation": 2}, _mistral(384, 4, 96000)),
+    Configuration("vocabulary", [700] * 2, {"gradient_accumulation": 2}, _mistral(256, 4, 64000)),
     Configuration(
         "checkpointed batch",
-        [700, 900, 800, 600],
+        [350, 450, 400, 300],
         {"gradient_checkpointing": True, "per_device_batch_size": 4},
-        _mistral(512, 8, 32000),
+        _mistral(384, 6, 16000),
     ),
     Configuration("bfloat16", [900], {"precision": "bfloat16"}, _mistral(512, 8, 4000)),
 ]
