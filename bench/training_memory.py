@@ -95,9 +95,7 @@ def settings_of(configuration: Configuration) -> TrainSettings:
 
 def rows_of(answers: list[int]) -> list[Row]:
     """Rows with answers of so many ASCII letters."""
-    call = Call(
-        key="k", prompt_sha256="0", text_sha256="0", temperature=1.0, top_p=1.0, max_tokens=1, seed=1
-    )
+    call = Call(key="k", prompt_sha256="0", text_sha256="0", temperature=1.0, top_p=1.0, max_tokens=1, seed=1)
     teacher = Teacher(model="scripted", licence="Apache-2.0")
     lineage = Lineage(seed_id="s", round=0, teacher=teacher, answer_call=call, version="0")
     return [

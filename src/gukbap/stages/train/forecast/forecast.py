@@ -84,7 +84,6 @@ def forecast_training(recipe: Recipe, shape: ModelShape, data: Data, hardware: H
     fits = None if capacity is None else memory.total <= capacity
     work = work_of(training, replace(data, tokens=min(data.tokens, setup.max_length)))
     hours = _hours(work, training, hardware)
-    paid = hours is not None and hardware.on_gpu and hardware.hour_price is not None
     return TrainingForecast(
         model=recipe.student.model,
         parameters=shape.parameters,
@@ -95,10 +94,16 @@ def forecast_training(recipe: Recipe, shape: ModelShape, data: Data, hardware: H
         capacity=capacity,
         work=work,
         hours=hours,
-        cost=hours * recipe.train.processes * hardware.hour_price if paid else None,  # type: ignore[operator]
+        cost=_cost(hours, recipe.train.processes, hardware),
         fits=fits,
-        fix=_fix(setup, shape, hardware, capacity) if fits is False and capacity else [],
+        fix=_fix(recipe, shape, hardware) if fits is False else [],
     )
+
+
+def _cost(hours: float | None, gpus: int, hardware: Hardware) -> float | None:
+    if hours is None or hardware.hour_price is None or not hardware.on_gpu:
+        return None
+    return hours * gpus * hardware.hour_price
 
 
 def _training(setup: Setup, shape: ModelShape, hardware: Hardware) -> Training:
@@ -115,12 +120,19 @@ def _peak(training: Training) -> tuple[str, Memory]:
     return moment, replace(memory, overhead=overhead)
 
 
-def _fix(setup: Setup, shape: ModelShape, hardware: Hardware, capacity: int) -> list[str]:
+def _fix(recipe: Recipe, shape: ModelShape, hardware: Hardware) -> list[str]:
     def fits(changed: Setup) -> bool:
-        return _peak(_training(changed, shape, hardware))[1].total <= capacity
+        assert hardware.gpu is not None
+        return _peak(_training(changed, shape, hardware))[1].total <= hardware.gpu.memory
 
+    setup = Setup.of(recipe)
     found = cheapest_change(setup, fits)
-    return setup.changes_to(found) if found else []
+    if found is None:
+        return []
+    changes = setup.changes_to(found)
+    if recipe.cluster.train.gpus and found.train.processes != setup.train.processes:
+        changes.append(f"cluster.train.gpus={found.train.processes}")
+    return changes
 
 
 def _hours(work: Work, training: Training, hardware: Hardware) -> float | None:
