@@ -108,6 +108,7 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
         optimiser=2 * FLOAT32 * training.trainable // training.shards,
     )
     yield "loss", _loss(training, base)
+    yield "output layer", _output_layer(training, base)
     yield "first layer of the backward pass", _backward_start(training, base)
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
@@ -174,35 +175,40 @@ def chunk_positions(training: Training, positions: int) -> int:
 
 
 def _loss(training: Training, base: Memory) -> Memory:
+    """In cross_entropy's backward pass; of several chunks, in a later one's."""
     shape, trained = training.shape, training.batch.trained
     chunk = chunk_positions(training, trained)
     tensors = _LOGIT_TENSORS + (shape.logit_cap is not None)
-    logits = tensors * FLOAT32 * chunk * shape.vocabulary
-    head = 0
-    if training.head_is_trained:
-        # With several chunks the sum so far and the next chunk's gradient.
-        size = product_bytes(training.mode) * shape.embedding
-        head = size * (2 if trained > chunk else 1)
-        if trained <= chunk:  # the head's gradient comes when the log-probabilities are gone
-            logits = max(logits, (tensors - 2) * FLOAT32 * chunk * shape.vocabulary + head)
-            head = 0
-    # Where layers are computed again, autocast's copies live until the forward pass is over.
+    # The sum of the chunks before and this chunk's gradient.
+    head = 2 * _head_gradient(training) if trained > chunk else 0
     return replace(
         base,
         gradients=_kept_gradients(training) + head,
         gathered=_head_gathering(training),
         activations=_kept_activations(training),
-        logits=logits,
+        logits=tensors * FLOAT32 * chunk * shape.vocabulary,
     )
+
+
+def _output_layer(training: Training, base: Memory) -> Memory:
+    """In the output layer's backward pass: of the logits only their gradient is left."""
+    found = _loss(training, base)
+    chunk = chunk_positions(training, training.batch.trained)
+    head = max(found.gradients, _kept_gradients(training) + _head_gradient(training))
+    return replace(found, gradients=head, logits=FLOAT32 * chunk * training.shape.vocabulary)
+
+
+def _head_gradient(training: Training) -> int:
+    return product_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
 
 
 def _backward_start(training: Training, base: Memory) -> Memory:
     shape, mode, batch = training.shape, training.mode, training.batch
-    head = product_bytes(mode) * shape.embedding if training.head_is_trained and not training.sharded else 0
+    head = 0 if training.sharded else _head_gradient(training)
     again = 0
     if training.config.gradient_checkpointing:
-        sliding = max((False, True)[: 1 + bool(shape.sliding_layers)])
-        again = layer_activations(shape, mode, batch, sliding=sliding)
+        # A sliding layer with a mask keeps more than a full one.
+        again = layer_activations(shape, mode, batch, sliding=shape.sliding_layers > 0)
         if mode != "bfloat16":  # the layer's input is there already
             again -= hidden_bytes(shape, mode, batch)
         if mode == "autocast":
@@ -210,7 +216,7 @@ def _backward_start(training: Training, base: Memory) -> Memory:
     passing = _passing_gradients(training)
     return replace(
         base,
-        gradients=max(_kept_gradients(training), 0) + head + _layer_reduction(training),
+        gradients=_kept_gradients(training) + head + _layer_reduction(training),
         gathered=_layer_gathering(training),
         activations=_kept_activations(training) + again + passing,
     )
