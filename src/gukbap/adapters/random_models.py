@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ SPECIAL_TOKENS = (
     "<end_of_turn>",
     "<eos>",
 )
+BYTES = 256
+#: Sizes of `mistral-tiny`, as in its config.json.
+MISTRAL_TINY: dict[str, Any] = {
+    "model_type": "mistral",
+    "vocab_size": len(SPECIAL_TOKENS) + BYTES,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 4096,
+    "sliding_window": None,
+}
 
 
 def random_model(name: str, seed: int, progress: Progress) -> Path:
@@ -41,31 +55,29 @@ def random_model(name: str, seed: int, progress: Progress) -> Path:
     with locked(folder, progress):
         if not folder.is_dir():
             with atomic_folder(folder) as temporary:
-                _mistral_tiny(seed, temporary)
+                write_random_model(MISTRAL_TINY, seed, temporary)
     return folder
 
 
-def _mistral_tiny(seed: int, folder: Path) -> None:
+def write_random_model(sizes: Mapping[str, Any], seed: int, folder: Path) -> None:
+    """Write a model with random weights and a tokenizer of bytes into a folder.
+
+    Args:
+        sizes: keys of a `config.json`, `model_type` among them.
+    """
     import torch
-    from transformers import MistralConfig, MistralForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     tokenizer = _byte_tokenizer()
-    config = MistralConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        sliding_window=None,
+    config = AutoConfig.for_model(
+        **sizes,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = MistralForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -18,7 +18,7 @@ from gukbap.interruption import remembering_interrupts
 #: command → (module, short help); the module has a click command of the command's name
 _COMMANDS = {
     "run": ("gukbap.cli.run", "Run the whole pipeline: generate, train, evaluate, document."),
-    "plan": ("gukbap.cli.plan", "What a recipe asks of its models: calls, tokens, cost."),
+    "plan": ("gukbap.cli.plan", "What a recipe takes: calls, tokens, cost, memory, hours."),
     "stage": ("gukbap.cli.stage", "Run one stage on files."),
     "compile": ("gukbap.cli.compile", "Write the Kubeflow pipeline of a recipe as YAML."),
     "apply": ("gukbap.cli.apply", "Register a recipe and its schedule on Kubeflow Pipelines."),

@@ -1,15 +1,23 @@
-"""`gukbap plan`: what a recipe comes to, before anything is sent."""
+"""`gukbap plan`: what a recipe comes to, before anything is sent or trained."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gukbap.adapters.progress import open_progress
 from gukbap.cli.options import json_option, overrides_option
+from gukbap.cli.training_plan import (
+    Options,
+    plan_training,
+    refusal,
+    training_lines,
+    training_notes,
+    training_options,
+)
 from gukbap.recipes import load_recipe
 
 if TYPE_CHECKING:
@@ -20,12 +28,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipe", default="local")
 @overrides_option
+@training_options
 @json_option
-def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Say what RECIPE (local by default) asks of its models, at most: calls, tokens and cost by stage.
+def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, **training: Any) -> None:
+    """Say what RECIPE (local by default) asks of its models, at most: calls, tokens and cost by stage;
+    and what its training takes: memory, steps, hours.
 
     Nothing is sent. Seeds, questions and prompts are read and counted; a reply counts as long as it may
-    be, so a run takes less.
+    be, so a run takes less. Exit code 1, after all figures: the training cannot fit into its GPUs.
     """
     from gukbap.benchmarks import open_pack
     from gukbap.stages.forecast import forecast
@@ -39,22 +49,27 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     questions, strategies = evaluation_inputs(checked.evaluate, progress)
     templates = open_pack(local_pack(checked.evaluate.pack, progress)).judge
     stages = forecast(checked, seeds, questions, strategies, templates)
-    notes = _notes(checked, stages)
+    options = Options(**training)
+    trained = plan_training(checked, len(seeds), options)
+    notes = [*_notes(checked, stages), *training_notes(trained, checked, options)]
     if as_json:
         document = {
             "recipe": checked.name,
             "seeds": len(seeds),
             "questions": len(questions),
             "stages": [asdict(one) for one in stages],
+            "training": asdict(trained) if trained else None,
             "notes": notes,
         }
         click.echo(json.dumps(document, ensure_ascii=False))
-        return
-    click.echo(f"{checked.name}: {len(seeds)} seeds, {len(questions)} questions")
-    for line in _table(stages):
-        click.echo(line)
-    for note in notes:
-        click.echo(f"- {note}")
+    else:
+        click.echo(f"{checked.name}: {len(seeds)} seeds, {len(questions)} questions")
+        for line in [*_table(stages), *(training_lines(trained) if trained else [])]:
+            click.echo(line)
+        for note in notes:
+            click.echo(f"- {note}")
+    if trained and trained.fits is False:
+        raise refusal(trained)
 
 
 def _table(stages: list[StageForecast]) -> list[str]:

@@ -10,11 +10,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
+from gukbap.stages.train.limits import LOGITS_AT_ONCE
+
 IGNORED = -100
-#: Logits held at once, in numbers: 512 MiB of float32. With Gemma's 262k vocabulary 512 positions.
-#: torch.nn.functional.linear_cross_entropy (torch 2.13, default options) took 42 s where plain logits
-#: took 3.5 s: 240 positions, 262k vocabulary, fixed head, two shared CPU cores.
-LOGITS_AT_ONCE = 1 << 27
 
 
 def use_answer_loss(model: Any) -> None:

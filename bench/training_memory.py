@@ -1,0 +1,201 @@
+"""How well the forecast of a training's memory holds: forecast, measured peak and their ratio.
+
+    python bench/training_memory.py [NAME ...]
+
+Each configuration is trained for a few steps by the project's own train stage, in a process of its own.
+That process first trains a tiny model, so that all code is loaded, sets the kernel's peak back
+(/proc/self/clear_refs) and then reports by how much the peak (VmHWM) of the real training is above that.
+`--bundled` adds Gemma 3 270M of the catalogue. There is no peer: the ratio is to the measured peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gukbap.config import TrainSettings
+from gukbap.schemas import Call, Lineage, Message, Row, Teacher
+from gukbap.stages.train.forecast.activations import Batch
+from gukbap.stages.train.forecast.memory import Training, peak
+from gukbap.stages.train.forecast.shapes import ModelShape
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A model, how it is trained, and on how long rows.
+
+    Attributes:
+        sizes: of a random model, as in a config.json; None: Gemma 3 270M.
+        train: what of the recipe's `train` section differs.
+        answers: characters of each row's answer, a token each with the byte tokenizer.
+    """
+
+    name: str
+    answers: list[int]
+    train: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, Any] | None = None
+
+
+def _mistral(hidden: int, layers: int, vocabulary: int, heads: int = 8) -> dict[str, Any]:
+    return {
+        "model_type": "mistral",
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "intermediate_size": hidden * 7 // 2,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads // 4,
+        "max_position_embeddings": 4096,
+        "sliding_window": None,
+    }
+
+
+CONFIGURATIONS = [
+    Configuration("wide", [300] * 4, {"gradient_accumulation": 4}, _mistral(768, 4, 8000)),
+    Configuration("deep", [450, 250, 350, 400], {"per_device_batch_size": 4}, _mistral(256, 12, 2000)),
+    Configuration(
+        "long, checkpointed",
+        [900],
+        {"gradient_checkpointing": True},
+        _mistral(384, 12, 4000),
+    ),
+    Configuration("vocabulary", [700] * 2, {"gradient_accumulation": 2}, _mistral(256, 4, 64000)),
+    Configuration(
+        "checkpointed batch",
+        [350, 450, 400, 300],
+        {"gradient_checkpointing": True, "per_device_batch_size": 4},
+        _mistral(384, 6, 16000),
+    ),
+    Configuration("bfloat16", [900], {"precision": "bfloat16"}, _mistral(512, 8, 4000)),
+]
+
+
+def settings_of(configuration: Configuration) -> TrainSettings:
+    """Settings for a few steps on a CPU."""
+    train = {
+        "epochs": 3,
+        "gradient_accumulation": 1,
+        "precision": "float32",
+        "gradient_checkpointing": False,
+        "save_every_steps": 1000,
+        **configuration.train,
+    }
+    student = {"model": "random://mistral-tiny", "chat_template": "mistral-v0.2", "max_length": 4096}
+    return TrainSettings.model_validate({"seed": 7, "student": student, "train": train})
+
+
+def rows_of(answers: list[int]) -> list[Row]:
+    """Rows with answers of so many ASCII letters."""
+    call = Call(key="k", prompt_sha256="0", text_sha256="0", temperature=1.0, top_p=1.0, max_tokens=1, seed=1)
+    teacher = Teacher(model="scripted", licence="Apache-2.0")
+    lineage = Lineage(seed_id="s", round=0, teacher=teacher, answer_call=call, version="0")
+    return [
+        Row(
+            id=f"r{number}",
+            category="everyday",
+            messages=[
+                Message(role="user", content="?"),
+                Message(role="assistant", content="abcdefghij" * (length // 10)),
+            ],
+            lineage=lineage,
+        )
+        for number, length in enumerate(answers)
+    ]
+
+
+def measure(configuration: Configuration, folder: Path) -> dict[str, Any]:
+    """Train in this process; the forecast and what was measured, in bytes."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from gukbap.adapters.progress import SilentProgress
+    from gukbap.adapters.random_models import MISTRAL_TINY, write_random_model
+    from gukbap.chat_templates import load_template
+    from gukbap.files import read_json
+    from gukbap.stages.train import train
+    from gukbap.stages.train.encoding import encode_rows
+
+    settings, rows, progress = settings_of(configuration), rows_of(configuration.answers), SilentProgress()
+    assert configuration.sizes is not None
+    tiny, model = folder / "tiny", folder / "model"
+    for sizes, place in ((MISTRAL_TINY, tiny), (configuration.sizes, model)):
+        if not place.exists():
+            write_random_model(sizes, 1, place)
+    torch.set_num_threads(1)
+    train(settings, rows_of([100] * 4), rows_of([100]), tiny, folder / "t", folder / "tw", progress)
+    encoded = encode_rows(
+        rows, AutoTokenizer.from_pretrained(model), load_template("mistral-v0.2"), 4096, "training"
+    ).examples
+    before = _restart_peak()
+    result = train(settings, rows, rows[:1], model, folder / "o", folder / "w", progress)
+    after = _status("VmHWM")
+    size = settings.train.per_device_batch_size
+    lengths = [len(example.ids) for example in encoded]
+    trained = sorted((sum(example.trained) for example in encoded), reverse=True)[:size]
+    batch = Batch(size, max(lengths), sum(trained), padded=len(set(lengths)) > 1)
+    shape = ModelShape.from_config(read_json(model / "config.json"))
+    moment, memory = peak(Training(shape, settings.train, batch, on_gpu=False))
+    return {
+        "moment": moment,
+        "parts": asdict(memory),
+        "forecast": memory.total,
+        "measured": after - before,
+        "before": before,
+        "steps": result.statistics["steps"],
+    }
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {name}")
+
+
+def _restart_peak() -> int:
+    """Set VmHWM back to what is resident now, and return that."""
+    import gc
+
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _status("VmRSS")
+
+
+def main() -> None:
+    """Measure each configuration in a process of its own and print a line for it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        (configuration,) = [one for one in CONFIGURATIONS if one.name == options.measure]
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measure(configuration, Path(folder))))
+        return
+    print(f"{'configuration':22} {'forecast':>9} {'measured':>9} ratio  moment, parts in MiB")
+    for configuration in CONFIGURATIONS:
+        if options.names and configuration.name not in options.names:
+            continue
+        command = [sys.executable, __file__, "--measure", configuration.name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        forecast, measured = found["forecast"] / MIB, found["measured"] / MIB
+        parts = ", ".join(f"{name} {size / MIB:.0f}" for name, size in found["parts"].items() if size)
+        print(
+            f"{configuration.name:22} {forecast:9.0f} {measured:9.0f} {forecast / measured:5.2f}  "
+            f"{found['moment']}: {parts}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

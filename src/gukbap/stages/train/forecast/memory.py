@@ -1,0 +1,251 @@
+"""Peak memory of one training process, as the sum of named parts at each moment that can be the peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from gukbap.config import TrainConfig
+from gukbap.stages.train.forecast.activations import (
+    BFLOAT16,
+    FLOAT32,
+    Batch,
+    Mode,
+    head_activations,
+    hidden_bytes,
+    layer_activations,
+    model_activations,
+    product_bytes,
+    residual_bytes,
+    shared_activations,
+)
+from gukbap.stages.train.forecast.shapes import ModelShape
+from gukbap.stages.train.limits import LOGITS_AT_ONCE, SHARDED_ACCUMULATION
+
+#: float32 tensors of a position's logits that are alive at once in the backward pass of cross_entropy:
+#: the log-probabilities, their gradient and the logits' gradient; a softcap keeps its tanh besides.
+_LOGIT_TENSORS = 3
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process by what they are for."""
+
+    parameters: int = 0
+    gradients: int = 0
+    optimiser: int = 0
+    gathered: int = 0
+    activations: int = 0
+    logits: int = 0
+    overhead: int = 0
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a process's memory depends on.
+
+    Attributes:
+        shape: of the model.
+        config: the recipe's `train` section.
+        batch: the largest that the process gets.
+        device: where it computes; on a CPU nothing is sharded.
+    """
+
+    shape: ModelShape
+    config: TrainConfig
+    batch: Batch
+    on_gpu: bool
+
+    @property
+    def mode(self) -> Mode:
+        """Which numbers are float32 and which bfloat16."""
+        if self.config.precision == "float32":
+            return "float32"
+        return "bfloat16" if self.sharded else "autocast"
+
+    @property
+    def sharded(self) -> bool:
+        """Whether FSDP2 splits parameters, gradients and states over the processes."""
+        return self.config.sharding == "fsdp"
+
+    @property
+    def shards(self) -> int:
+        """Processes that hold a part each."""
+        return self.config.processes if self.sharded else 1
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that get a gradient."""
+        frozen = self.shape.embedding if self.config.freeze_embeddings else 0
+        return self.shape.parameters - frozen
+
+    @property
+    def head_is_trained(self) -> bool:
+        """Whether the output layer gets a gradient."""
+        return not (self.shape.tied and self.config.freeze_embeddings)
+
+    @property
+    def gathered_bytes(self) -> int:
+        """Bytes of a gathered parameter: FSDP2 casts before it gathers."""
+        return FLOAT32 if self.mode == "float32" else BFLOAT16
+
+
+def peak(training: Training) -> tuple[str, Memory]:
+    """The moment at which the process holds most, and its parts in bytes."""
+    return max(moments(training), key=lambda moment: moment[1].total)
+
+
+def moments(training: Training) -> Iterator[tuple[str, Memory]]:
+    """Every moment of an optimiser step, after the first, that can be the peak."""
+    base = Memory(
+        parameters=FLOAT32 * training.trainable // training.shards + _frozen(training),
+        # Two Adam moments in float32, as the parameters are. (The parameters are the master weights.)
+        optimiser=2 * FLOAT32 * training.trainable // training.shards,
+    )
+    yield "loss", _loss(training, base)
+    yield "output layer", _output_layer(training, base)
+    yield "first layer of the backward pass", _backward_start(training, base)
+    yield "end of the backward pass", _backward_end(training, base)
+    yield "validation", _validation(training, base)
+
+
+def _frozen(training: Training) -> int:
+    return FLOAT32 * (training.shape.parameters - training.trainable) // training.shards
+
+
+def _kept_gradients(training: Training) -> int:
+    """Gradients that lie there when the last micro-batch of a step begins."""
+    count = training.trainable
+    buckets = FLOAT32 * count if training.config.processes > 1 and not training.sharded else 0
+    if training.config.gradient_accumulation == 1:
+        return buckets
+    if training.sharded and not SHARDED_ACCUMULATION:
+        return training.gathered_bytes * count  # whole on each GPU, in the type they are reduced in
+    return FLOAT32 * count // training.shards + buckets
+
+
+def _all_gradients(training: Training) -> int:
+    """Gradients at the end of the backward pass."""
+    count = training.trainable
+    buckets = FLOAT32 * count if training.config.processes > 1 and not training.sharded else 0
+    return FLOAT32 * count // training.shards + buckets
+
+
+def _layer_gathering(training: Training) -> int:
+    """This layer's parameters, the next one's, and the buffer that those arrive in."""
+    return 3 * training.gathered_bytes * training.shape.layer_parameters if training.sharded else 0
+
+
+def _head_gathering(training: Training) -> int:
+    """The output layer is gathered for the loss and stays until its backward pass is over."""
+    return 2 * training.gathered_bytes * training.shape.embedding if training.sharded else 0
+
+
+def _layer_reduction(training: Training) -> int:
+    """A layer's whole gradients, and the buffer that they are reduced from."""
+    return 2 * training.gathered_bytes * training.shape.layer_parameters if training.sharded else 0
+
+
+def _kept_activations(training: Training) -> int:
+    """All that the forward pass leaves for the backward pass."""
+    shape, mode, batch = training.shape, training.mode, training.batch
+    head = head_activations(shape, mode, batch)
+    if not training.config.gradient_checkpointing:
+        return model_activations(shape, mode, batch) + head + _cast_weights(training)
+    hidden = shape.layers * hidden_bytes(shape, mode, batch)
+    return hidden + shared_activations(shape, mode, batch) + head
+
+
+def _cast_weights(training: Training) -> int:
+    """Autocast keeps a bfloat16 copy of each matrix until the backward pass has used it."""
+    if training.mode != "autocast":
+        return 0
+    shape = training.shape
+    return BFLOAT16 * (shape.layers * shape.layer_matrices + shape.embedding)
+
+
+def chunk_positions(training: Training, positions: int) -> int:
+    """Positions whose logits are computed at once."""
+    return min(positions, max(1, LOGITS_AT_ONCE // training.shape.vocabulary))
+
+
+def _loss(training: Training, base: Memory) -> Memory:
+    """In cross_entropy's backward pass; of several chunks, in a later one's."""
+    shape, trained = training.shape, training.batch.trained
+    chunk = chunk_positions(training, trained)
+    tensors = _LOGIT_TENSORS + (shape.logit_cap is not None)
+    # The sum of the chunks before and this chunk's gradient.
+    head = 2 * _head_gradient(training) if trained > chunk else 0
+    return replace(
+        base,
+        gradients=_kept_gradients(training) + head,
+        gathered=_head_gathering(training),
+        activations=_kept_activations(training),
+        logits=tensors * FLOAT32 * chunk * shape.vocabulary,
+    )
+
+
+def _output_layer(training: Training, base: Memory) -> Memory:
+    """In the output layer's backward pass: of the logits only their gradient is left."""
+    found = _loss(training, base)
+    chunk = chunk_positions(training, training.batch.trained)
+    head = max(found.gradients, _kept_gradients(training) + _head_gradient(training))
+    return replace(found, gradients=head, logits=FLOAT32 * chunk * training.shape.vocabulary)
+
+
+def _head_gradient(training: Training) -> int:
+    return product_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
+
+
+def _backward_start(training: Training, base: Memory) -> Memory:
+    shape, mode, batch = training.shape, training.mode, training.batch
+    head = 0 if training.sharded else _head_gradient(training)
+    again = 0
+    if training.config.gradient_checkpointing:
+        # A sliding layer with a mask keeps more than a full one.
+        again = layer_activations(shape, mode, batch, sliding=shape.sliding_layers > 0)
+        if mode != "bfloat16":  # the layer's input is there already
+            again -= hidden_bytes(shape, mode, batch)
+        if mode == "autocast":
+            again += BFLOAT16 * shape.layer_matrices
+    passing = _passing_gradients(training)
+    return replace(
+        base,
+        gradients=_kept_gradients(training) + head + _layer_reduction(training),
+        gathered=_layer_gathering(training),
+        activations=_kept_activations(training) + again + passing,
+    )
+
+
+def _passing_gradients(training: Training) -> int:
+    """Gradients of activations on their way through a gated feed-forward layer, and one matrix's."""
+    shape, mode = training.shape, training.mode
+    per_token = 2 * product_bytes(mode) * shape.intermediate + 2 * residual_bytes(mode) * shape.hidden
+    matrix = product_bytes(mode) * shape.hidden * shape.intermediate
+    return per_token * training.batch.tokens + matrix
+
+
+def _backward_end(training: Training, base: Memory) -> Memory:
+    shape = training.shape
+    passing = 0
+    if not training.config.freeze_embeddings:
+        # The embedding's gradient comes last: added to the head's where they are one, and to that of
+        # earlier micro-batches.
+        extra = int(shape.tied) + int(training.config.gradient_accumulation > 1)
+        passing = extra * FLOAT32 * shape.embedding // (1 if not training.sharded else 2)
+    return replace(base, gradients=_all_gradients(training) + passing)
+
+
+def _validation(training: Training, base: Memory) -> Memory:
+    shape, mode, batch = training.shape, training.mode, training.batch
+    positions = batch.rows * (batch.length - 1)
+    logits = 2 * FLOAT32 * chunk_positions(training, positions) * shape.vocabulary
+    per_token = 3 * product_bytes(mode) * shape.intermediate + 3 * residual_bytes(mode) * shape.hidden
+    return replace(
+        base, gathered=_head_gathering(training), activations=per_token * batch.tokens, logits=logits
+    )
