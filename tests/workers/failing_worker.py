@@ -13,13 +13,18 @@ from gukbap.errors import GukbapError
 from gukbap.workers import train_worker
 
 FAILURE = "GUKBAP_TEST_FAILURE"
+#: made by the first process, for which the second one waits
+_BEGUN = "begun"
 
 
 def fail(job: Path, rank: int, console: TextIO) -> None:
     """Stands for the training."""
     print(f"process {rank} begins", file=console, flush=True)
     if rank == 0:
+        (job / _BEGUN).touch()
         time.sleep(60)
+    while not (job / _BEGUN).exists():
+        time.sleep(0.05)
     failure = os.environ[FAILURE]
     if failure == "raise":
         raise RuntimeError(f"no answer from https://me:word@host/?token={os.environ['HF_TOKEN']}")

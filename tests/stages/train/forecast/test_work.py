@@ -9,7 +9,7 @@ import pytest
 from gukbap.stages.train.forecast import KNOWN_SHAPES, Data
 from gukbap.stages.train.forecast.work import steps_of, work_of
 from gukbap.stages.train.limits import LOGITS_AT_ONCE
-from gukbap.stages.train.trainer import steps_per_epoch
+from gukbap.stages.train.order import steps_per_epoch
 from tests.stages.train.examples import settings
 from tests.stages.train.forecast.shapes import TINY, training
 
