@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -34,7 +33,7 @@ def text_sha256(text: str) -> str:
 
 def journal_entry(completion: Completion) -> dict[str, Any]:
     """A reply as the journal keeps it, with the time: in the rows that would make equal runs differ."""
-    return {**asdict(completion), _TIME: datetime.now(UTC).isoformat(timespec="seconds")}
+    return {**vars(completion), _TIME: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 class RecordedCalls:
@@ -75,7 +74,7 @@ class RecordedCalls:
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
         conversation = [message.model_dump() for message in messages]
-        return sha256_text(canonical_json([self._identity, conversation, asdict(sampling), purpose]))
+        return sha256_text(canonical_json([self._identity, conversation, vars(sampling), purpose]))
 
     async def complete(
         self, messages: Sequence[Message], sampling: Sampling, purpose: str
