@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def run_generate(
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
-    folder = context.stage_folder(unbounded, *(seed.model_dump_json() for seed in drawn))
+    folder = context.stage_folder(unbounded, (seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model, pending = _teacher(settings.teacher, batch, progress)
         if batch is not None:
@@ -157,7 +158,7 @@ def run_train(
 
     progress = context.progress()
     rows, validation = read_training(train_rows, Row), read_training(validation_rows, Row)
-    folder = context.stage_folder(settings, sha256_file(train_rows), sha256_file(validation_rows))
+    folder = context.stage_folder(settings, (sha256_file(train_rows), sha256_file(validation_rows)))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
         result = train(settings, rows, validation, base, model, folder, progress)
@@ -191,7 +192,8 @@ def run_infer(
     # What is answered under one strategy counts whichever others are asked beside it, then or later.
     alone = settings.infer.model_copy(update={"strategies": []})
     work = context.stage_folder(
-        settings.model_copy(update={"infer": alone}), fingerprint, *(q.model_dump_json() for q in questions)
+        settings.model_copy(update={"infer": alone}),
+        chain([fingerprint], (question.model_dump_json() for question in questions)),
     )
     with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
         engine = open_engine(settings, folder, name)
@@ -220,7 +222,7 @@ def run_judge(
     records = [record for path in answers for record in read_jsonl(path, Answer)]
     progress = context.progress()
     templates = open_pack(local_pack(settings.pack, progress)).judge
-    work = context.stage_folder(settings, *map(sha256_file, answers))
+    work = context.stage_folder(settings, map(sha256_file, answers))
     with (
         context.tracked(settings.step, settings) as log,
         context.journal(work) as journal,
