@@ -102,12 +102,11 @@ def _teacher(
     endpoint: Endpoint, batch: BatchFiles | None, progress: Progress
 ) -> tuple[ChatModel, Pending | None]:
     from gukbap.adapters.chat_models import open_chat
-    from gukbap.adapters.model_references import resolve_gguf
     from gukbap.workers.batch import open_batch
 
     if batch is not None:
         return open_batch(endpoint)
-    return open_chat(endpoint, lambda uri: resolve_gguf(uri, progress)), None
+    return open_chat(endpoint, progress), None
 
 
 @leaving_errors
@@ -213,7 +212,6 @@ def run_judge(
 ) -> Outcome:
     """Judge both turns of every answer of some files."""
     from gukbap.adapters.chat_models import open_chat
-    from gukbap.adapters.model_references import resolve_gguf
     from gukbap.benchmarks import open_pack
     from gukbap.stages.judge import judge
     from gukbap.workers.judge_cache import judge_cache
@@ -228,7 +226,7 @@ def run_judge(
         context.journal(work) as journal,
         judge_cache(settings) as cache,
     ):
-        model = open_chat(settings.judge.endpoint, lambda uri: resolve_gguf(uri, progress))
+        model = open_chat(settings.judge.endpoint, progress)
         result = judge(settings, records, model, journal, progress, templates=templates, cache=cache)
         write_jsonl(judgements, result.judgements)
         outcome = Outcome(
