@@ -251,7 +251,7 @@ def test_a_teacher_that_the_step_serves_itself_has_image_gpus_and_shared_memory(
     served = Compiled(
         tmp_path,
         "gukbap-mistral-7b",
-        "teacher={model: 'hf://mistralai/Mixtral-8x7B-Instruct-v0.1@41bd4c9e7e4fb318ca40e721131d4933966c2cc1', "
+        "teacher={model: 'hf://mistralai/Mixtral-8x7B-Instruct-v0.1@0123abc', "
         "licence: Apache-2.0, vllm: {gpus: 2}}",
     )
     container = served.container("generate")

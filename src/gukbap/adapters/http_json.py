@@ -1,8 +1,8 @@
 """JSON over HTTP to one server, many calls at once, at little cost of this machine's time.
 
-A call through the official client of OpenAI's interface takes 2.2 ms of a core, 1.5 ms over aiohttp, and 0.6 ms
-through aiohttp alone (bench/generation_throughput.py --cpu): at a teacher's concurrency of 64 and 100 ms latency
-the official client alone fills a core.
+A call through the official client of OpenAI's interface takes 2.2 ms of a core, 1.5 ms over aiohttp, and
+0.6 ms through aiohttp alone (bench/generation_throughput.py --cpu): at a teacher's concurrency of 64 and
+100 ms latency the official client alone fills a core.
 """
 
 from __future__ import annotations
