@@ -6,9 +6,11 @@ of their own run against that server, too.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -340,6 +342,34 @@ def test_what_stays_and_what_goes(server: S3Server, url: str, tmp_path: Path) ->
     assert {"kept/f", "new/f", "half/f"} <= set(store.list(""))
     assert call("prune").returncode == 2
     assert "half" in call("get", "half", "back").stderr
+
+
+def test_a_report_with_links_opens_the_run_s_files_without_keys(
+    server: S3Server, url: str, tmp_path: Path
+) -> None:
+    from tests.command import gukbap
+
+    store = _store(url, server.endpoint)
+    (tmp_path / "report.html").write_text("<main>\n<h1>국밥</h1>\n</main>\n</body>\n</html>\n")
+    (tmp_path / "scores.json").write_text('{"overall": 6.06}')
+    for name in ("report.html", "scores.json"):
+        store.put_file(tmp_path / name, f"r1/{name}")
+    environment = {"GUKBAP_STORE_URL": url, "MINIO_ENDPOINT": server.endpoint}
+    call = ("store", "links", "r1", "--hours", "1", "--report", "shared.html")
+    done = gukbap(*call, cwd=tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    shared = tmp_path / "shared.html"
+    assert shared.stat().st_mode & 0o077 == 0
+    page = shared.read_text(encoding="utf-8")
+    assert "<h1>국밥</h1>" in page
+    assert server.secret_key not in page
+    found = dict(re.findall(r'<a href="([^"]+)">([^<]+)</a>', page))
+    assert sorted(found.values()) == ["r1/report.html", "r1/scores.json"]
+    for link, name in found.items():
+        with urllib.request.urlopen(html.unescape(link), timeout=10) as reply:
+            assert reply.read() == (tmp_path / name.removeprefix("r1/")).read_bytes()
+    assert "holds no report" in gukbap("store", "links", "r2", cwd=tmp_path, **environment).stderr
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 
 from gukbap.adapters.progress import open_progress
 from gukbap.cli.options import json_option
-from gukbap.errors import UsageError
+from gukbap.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gukbap.adapters.stored_runs import StoredRun
@@ -93,21 +93,44 @@ def get(run: str, folder: Path, url: str, endpoint: str | None) -> None:
 @click.option(
     "--hours", type=click.FloatRange(0.01, 168), default=24, show_default=True, help="How long they live."
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write RUN's report here, with the links at its end.",
+)
 @_store_options
 @json_option
-def links(run: str, hours: float, url: str, endpoint: str | None, as_json: bool) -> None:
+def links(run: str, hours: float, report: Path | None, url: str, endpoint: str | None, as_json: bool) -> None:
     """Print links to RUN's report, cards, scores, rows and answers, for people without keys.
 
-    Whoever has such a link can read the file until it expires: they are printed, and kept nowhere.
+    Whoever has such a link can read the file until it expires: they are printed, or written into the one
+    file of --report, and kept nowhere else.
     """
     from gukbap.adapters.minio_store import MinioStore
+    from gukbap.files import atomic_file, read_text
+    from gukbap.stages.report.links import with_links
 
     opened = _open(url, endpoint)
     if not isinstance(opened, MinioStore):
         raise UsageError(f"{url} has no links", expected="s3://bucket/prefix")
     wanted = ("report.html", "model_card.md", "scores.json", "dataset/", "answers/", "judgements/")
     keys = [key for key in opened.list(f"{run}/") if key.removeprefix(f"{run}/").startswith(wanted)]
+    if not keys:
+        raise InputError(
+            f"{opened.uri(run)} holds no report, scores, rows or answers",
+            fix="gukbap store list shows the stored runs",
+        )
+    until = datetime.now(UTC) + timedelta(hours=hours)
     found = {key: opened.link(key, hours) for key in keys}
+    if report is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "report.html"
+            opened.get_file(f"{run}/report.html", plain)
+            page = with_links(read_text(plain), found, until)
+        with atomic_file(report, mode=0o600) as file:
+            file.write(page.encode("utf-8"))
+        click.echo(f"{report} can be opened by whoever has it until {until:%Y-%m-%d %H:%M} UTC", err=True)
+        return
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
