@@ -1,11 +1,12 @@
 """Generation against a server with 100 ms latency at concurrency 64: calls a second, and memory.
 
-    python bench/generation_throughput.py [--seeds 1000] [--memory-seeds 1000 100000]
+    python bench/generation_throughput.py [--seeds 1500] [--memory-seeds 1000 100000] [--cpu]
 
 The limit is concurrency / latency; wanted are 90 % of it for the calls of a stage, journal and all. The peer
 is the plain way: the official client behind a semaphore, nothing kept. The server plays the scripted teacher
 and needs a core of its own: on two cores that are shared the client is what is measured.
-With --memory-seeds the peak of the process's memory is printed for each number of seeds (latency 0).
+With --memory-seeds the peak of the process's memory is printed for each number of seeds (latency 0), with
+--cpu the time of a core that a call takes in the client.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import openai
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from gukbap.adapters.openai_chat import OpenAIChat
 from gukbap.config import GenerateConfig
 from gukbap.stages.generate.conversations import answer_messages, answer_sampling
 from tests.generating.runs import environment, generate_command, serving, write_seeds
@@ -31,28 +34,62 @@ from tests.wire import Server
 LATENCY, CONCURRENCY, WANTED = 0.1, 64, 0.9
 
 
-async def peer(server: Server, texts: list[str]) -> float:
-    """Seconds for as many plain calls as there are texts, nothing kept."""
-    client = openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none")
-    gate, config = asyncio.Semaphore(CONCURRENCY), GenerateConfig()
+Call = Callable[[int, str], Awaitable[object]]
+
+
+def plain(client: openai.AsyncOpenAI) -> Call:
+    """Calls through the official client."""
+    config = GenerateConfig()
+
+    async def call(number: int, text: str) -> object:
+        sampling = answer_sampling(config, number)
+        return await client.chat.completions.create(
+            model="scripted",
+            messages=[{"role": m.role, "content": m.content} for m in answer_messages(text, 512)],  # type: ignore[misc] # as OpenAIChat
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=512,
+            seed=number,
+        )
+
+    return call
+
+
+async def at_once(call: Call, texts: list[str]) -> tuple[float, float]:
+    """Seconds, and seconds of a core, for a call for each text; what comes back is not kept."""
+    gate = asyncio.Semaphore(CONCURRENCY)
 
     async def one(number: int, text: str) -> None:
-        sampling = answer_sampling(config, number)
         async with gate:
-            await client.chat.completions.create(
-                model="scripted",
-                messages=[{"role": m.role, "content": m.content} for m in answer_messages(text, 512)],  # type: ignore[misc] # as OpenAIChat
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                max_tokens=512,
-                seed=number,
-            )
+            await call(number, text)
 
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(one(number, text) for number, text in enumerate(texts)))
-    seconds = time.perf_counter() - start
-    await client.close()
-    return seconds
+    return time.perf_counter() - start, time.process_time() - cpu
+
+
+async def peer(server: Server, texts: list[str]) -> float:
+    """Seconds for as many plain calls as there are texts."""
+    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+        return (await at_once(plain(client), texts))[0]
+
+
+async def cpu_of_a_call(server: Server, texts: list[str]) -> None:
+    """Print what a call costs the client."""
+    kinds = {"official client": None, "official client over aiohttp": openai.DefaultAioHttpClient()}
+    for name, http_client in kinds.items():
+        async with openai.AsyncOpenAI(
+            base_url=f"{server.url}/v1", api_key="none", http_client=http_client
+        ) as client:
+            _, cpu = await at_once(plain(client), texts)
+        print(f"{name}: {1000 * cpu / len(texts):.2f} ms of a core for a call")
+    chat, config = OpenAIChat(f"{server.url}/v1", "scripted", concurrency=CONCURRENCY), GenerateConfig()
+
+    async def call(number: int, text: str) -> object:
+        return await chat.complete(answer_messages(text, 512), answer_sampling(config, number))
+
+    _, cpu = await at_once(call, texts)
+    print(f"gukbap: {1000 * cpu / len(texts):.2f} ms of a core for a call")
 
 
 def project(server: Server, seeds: Path, output: Path) -> tuple[int, float]:
@@ -113,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=1500)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--memory-seeds", type=int, nargs="*", default=[])
     options = parser.parse_args()
     limit = CONCURRENCY / LATENCY
@@ -122,6 +160,8 @@ def main() -> None:
         texts = seeds.read_text("utf-8").splitlines()
         ours, theirs = [], []
         with serving(latency=LATENCY) as server:
+            if options.cpu:
+                asyncio.run(cpu_of_a_call(server, texts))
             for number in range(options.runs):
                 theirs.append(len(texts) / asyncio.run(peer(server, texts)))
                 calls, seconds = project(server, seeds, folder / str(number))

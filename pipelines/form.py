@@ -80,6 +80,9 @@ def _parameters(recipe: Recipe) -> list[Parameter]:
         Parameter("infer_image", images.for_inference(recipe.infer), "Image of the answering steps."),
         Parameter("secret", cluster.secret, "Kubernetes secret with the API keys, by name.", prepared=False),
     ]
+    if recipe.teacher.vllm or recipe.judge.endpoint.vllm:
+        text = "Image of the steps that serve their chat model with vLLM."
+        placed.append(Parameter("chat_image", images.VLLM, text, prepared=False))
     if cluster.image_pull_secret:
         text = "Kubernetes secret of the image registry, by name."
         placed.append(Parameter("image_pull_secret", cluster.image_pull_secret, text, prepared=False))

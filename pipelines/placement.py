@@ -11,7 +11,7 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
-from gukbap.config import IMAGE_USER, Recipe, RetryConfig, StepResources, settings_text
+from gukbap.config import IMAGE_USER, Endpoint, Recipe, RetryConfig, StepResources, settings_text
 from gukbap.handover import EXPERIMENT, OBJECT_STORE, PIPELINES_API, RUN_ID, SHARED_DIR, TRACKING_URI
 
 #: where the cluster's work claim is mounted
@@ -58,8 +58,7 @@ class Placement:
 
     def generate(self, task: dsl.PipelineTask) -> None:
         """The step that asks the teacher."""
-        key = self._recipe.teacher.api_key_env
-        self._place(task, "generate", self._cluster.generate, "cpu_image", keys=(key,) if key else ())
+        self._place_asking(task, "generate", self._cluster.generate, self._recipe.teacher)
 
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""
@@ -102,8 +101,18 @@ class Placement:
 
     def judge(self, task: dsl.PipelineTask, name: str) -> None:
         """A step that asks the judge."""
-        key = self._recipe.judge.endpoint.api_key_env
-        self._place(task, name, self._cluster.judge, "cpu_image", keys=(key,) if key else ())
+        self._place_asking(task, name, self._cluster.judge, self._recipe.judge.endpoint)
+
+    def _place_asking(
+        self, task: dsl.PipelineTask, name: str, resources: StepResources, endpoint: Endpoint
+    ) -> None:
+        """A step that asks a chat model: on a server, or on one that it starts itself."""
+        keys = (endpoint.api_key_env,) if endpoint.api_key_env else ()
+        if endpoint.vllm is None:
+            self._place(task, name, resources, "cpu_image", keys=keys)
+        else:
+            self._place(task, name, resources, "chat_image", keys=keys, optional_keys=_HUB_KEYS)
+            self._on_gpus(task, endpoint.vllm.gpus, str(endpoint.vllm.gpus))
 
     def _place(
         self,

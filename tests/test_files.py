@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -108,6 +109,7 @@ def test_a_journal_with_a_foreign_line_is_refused(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
 from gukbap.files import Journal
@@ -159,3 +161,37 @@ def test_a_write_that_breaks_off_leaves_no_half_line(
     assert [journal.get(key) for key in "abcd"] == [{"text": "국밥"}, 3, [4], None]
     with Journal(path) as again:
         assert list(again.values()) == [{"text": "국밥"}, 3, [4]]
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=3), st.integers()), max_size=60))
+def test_a_journal_knows_what_a_dictionary_would(entries: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j") as journal:
+        for key, value in entries:
+            journal.record(key, value)
+        expected = dict(entries)
+        with Journal(Path(folder) / "j") as again:
+            for opened in (journal, again):
+                assert len(opened) == len(expected)
+                assert sorted(opened.values()) == sorted(expected.values())
+                assert {key: opened[key] for key in expected} == expected
+                assert all(key in opened for key in expected)
+                assert "없는 열쇠" not in opened
+                assert opened.get("없는 열쇠") is None
+                with pytest.raises(KeyError):
+                    opened["없는 열쇠"]
+
+
+def test_a_journal_tells_keys_of_one_hash_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gukbap.files._hash", lambda key: 7)
+    with Journal(tmp_path / "j") as journal:
+        journal.record_all({str(number): number for number in range(30)})
+        assert [journal[str(number)] for number in range(30)] == list(range(30))
+        assert "30" not in journal
+
+
+def test_a_journal_of_many_and_long_entries_finds_each(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.record_all({str(number): "국밥" * (number % 50 * 100) for number in range(3000)})
+        assert len(journal) == 3000
+        for number in (0, 49, 1023, 1024, 2999):
+            assert journal[str(number)] == "국밥" * (number % 50 * 100)

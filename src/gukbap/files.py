@@ -11,7 +11,8 @@ import shutil
 import tempfile
 import unicodedata
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,9 @@ from pydantic import BaseModel, ValidationError
 from gukbap.errors import InputError, StorageFullError
 
 Record = TypeVar("Record", bound=BaseModel)
+
+#: read at once of a journal's line
+_LINE_BYTES = 1 << 13
 
 
 @contextmanager
@@ -205,7 +209,7 @@ class Journal:
     Each `record` call returns only when the value is on the disk. A torn last line, as a kill in
     the middle of a write leaves it, is cut off when the journal is opened; a malformed line before
     the end is an error, since it means that something else wrote there. Threads may share a journal.
-    Values stay on the disk, and only their places in memory.
+    Values stay on the disk, and only their places in memory, 32 to 64 bytes each.
 
     Args:
         path: the file; its folder is made.
@@ -242,9 +246,8 @@ class Journal:
     def _size(self) -> int:
         return os.fstat(self._reader).st_size
 
-    def _load(self) -> dict[str, tuple[int, int]]:
-        """Key → where its line begins, and how long it is."""
-        places: dict[str, tuple[int, int]] = {}
+    def _load(self) -> _Places:
+        places = _Places(self._key_at)
         start = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -253,8 +256,8 @@ class Journal:
                     break
                 try:
                     entry = json.loads(line)
-                    places[entry["key"]] = (start, len(line))
                     entry["value"]
+                    places.put(entry["key"], start)
                 except (ValueError, KeyError, TypeError) as error:
                     raise InputError(
                         f"{self.path}, line {number}: not a journal entry",
@@ -264,23 +267,40 @@ class Journal:
                 start += len(line)
         return places
 
+    def _entry_at(self, start: int) -> dict[str, Any]:
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = os.pread(self._reader, _LINE_BYTES, start + len(line))
+            end = piece.find(b"\n")
+            line += piece if end < 0 else piece[: end + 1]
+            if not piece:
+                raise InputError(f"{self.path} became shorter while it was open", fix="restore it")
+        entry: dict[str, Any] = json.loads(line)
+        return entry
+
+    def _key_at(self, start: int) -> str:
+        return str(self._entry_at(start)["key"])
+
     def __contains__(self, key: str) -> bool:
-        return key in self._places
+        return self._places.get(key) is not None
 
     def __getitem__(self, key: str) -> Any:
-        start, length = self._places[key]
-        return json.loads(os.pread(self._reader, length, start))["value"]
+        start = self._places.get(key)
+        if start is None:
+            raise KeyError(key)
+        return self._entry_at(start)["value"]
 
     def __len__(self) -> int:
         return len(self._places)
 
     def get(self, key: str) -> Any | None:
         """The value recorded under `key`, or None."""
-        return None if key not in self._places else self[key]
+        start = self._places.get(key)
+        return None if start is None else self._entry_at(start)["value"]
 
     def values(self) -> Iterator[Any]:
         """All recorded values, read one after the other."""
-        return (self[key] for key in tuple(self._places))
+        return (self._entry_at(start)["value"] for start in self._places.starts())
 
     def record(self, key: str, value: Any) -> None:
         """Append one entry and wait until it is durable."""
@@ -302,7 +322,7 @@ class Journal:
                 os.truncate(self.path, start)
                 raise
             for key, line in lines.items():
-                self._places[key] = (start, len(line))
+                self._places.put(key, start)
                 start += len(line)
 
     def close(self) -> None:
@@ -314,6 +334,70 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class _Places:
+    """Key → where its line begins: open addressing in flat arrays, since a journal may hold millions.
+
+    Args:
+        key_at: reads the key of the line that begins there.
+    """
+
+    def __init__(self, key_at: Callable[[int], str]) -> None:
+        self._key_at = key_at
+        self._count = 0
+        self._hashes, self._starts = self._empty(1 << 10)
+
+    @staticmethod
+    def _empty(slots: int) -> tuple[array[int], array[int]]:
+        return array("Q", bytes(8 * slots)), array("Q", bytes(8 * slots))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get(self, key: str) -> int | None:
+        """Where the line begins; None where there is none."""
+        slot = self._slot(key, _hash(key))
+        return self._starts[slot] - 1 if self._starts[slot] else None
+
+    def put(self, key: str, start: int) -> None:
+        """Note a line; one of the same key is forgotten."""
+        if 2 * (self._count + 1) > len(self._starts):
+            self._grow()
+        hashed = _hash(key)
+        slot = self._slot(key, hashed)
+        self._count += not self._starts[slot]
+        self._hashes[slot], self._starts[slot] = hashed, start + 1
+
+    def starts(self) -> list[int]:
+        """The beginnings of all lines, in the file's order."""
+        return sorted(start - 1 for start in self._starts if start)
+
+    def _slot(self, key: str, hashed: int) -> int:
+        """The key's slot, or the free one where it belongs."""
+        last = len(self._starts) - 1
+        slot = hashed & last
+        while start := self._starts[slot]:
+            # Equal hashes of different keys are looked up on the disk.
+            if self._hashes[slot] == hashed and self._key_at(start - 1) == key:
+                break
+            slot = (slot + 1) & last
+        return slot
+
+    def _grow(self) -> None:
+        old = zip(self._hashes, self._starts, strict=True)
+        self._hashes, self._starts = self._empty(2 * len(self._starts))
+        last = len(self._starts) - 1
+        for hashed, start in old:
+            if start:
+                slot = hashed & last
+                while self._starts[slot]:
+                    slot = (slot + 1) & last
+                self._hashes[slot], self._starts[slot] = hashed, start
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest(), "little")
 
 
 def write_all(file: IO[bytes], content: bytes) -> None:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ import pytest
 from gukbap.adapters.chat_models import open_chat
 from gukbap.adapters.mirrored_chat import MirroredChat
 from gukbap.adapters.openai_chat import OpenAIChat
+from gukbap.adapters.progress import SilentProgress
 from gukbap.config import Endpoint
 from gukbap.errors import AuthenticationError, CallFailedError, ConfigError, EndpointError
 from gukbap.ports import Completion, Sampling
@@ -345,7 +345,7 @@ def test_an_endpoint_with_mirrors_opens_them_with_their_own_keys(monkeypatch: py
                 "mirrors": [{"base_url": f"http://{_host(other)}/v1", "model": "m-fast", "concurrency": 9}],
             }
         )
-        chat = open_chat(endpoint, Path)
+        chat = open_chat(endpoint, SilentProgress())
         assert isinstance(chat, MirroredChat)
         assert chat.concurrency == 13
 

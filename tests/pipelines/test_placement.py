@@ -245,3 +245,25 @@ def test_training_over_nodes_is_the_same_step_handed_to_kubeflow_trainer(tmp_pat
     assert compiled.pod("train")["pvcMount"] == one_pod.pod("train")["pvcMount"]
     assert "emptyDirMounts" not in compiled.pod("train")
     assert int(compiled.pod("train")["activeDeadlineSeconds"]) > 172800
+
+
+def test_a_teacher_that_the_step_serves_itself_has_image_gpus_and_shared_memory(tmp_path: Path) -> None:
+    served = Compiled(
+        tmp_path,
+        "gukbap-mistral-7b",
+        "teacher={model: 'hf://mistralai/Mixtral-8x7B-Instruct-v0.1@0123abc', "
+        "licence: Apache-2.0, vllm: {gpus: 2}}",
+    )
+    container = served.container("generate")
+    assert container["image"].endswith("chat_image']}}")
+    assert served.inputs["chat_image"]["defaultValue"] == images.VLLM
+    assert container["resources"]["accelerator"] == {
+        "count": "2",
+        "type": "nvidia.com/gpu",
+        "resourceType": "nvidia.com/gpu",
+        "resourceCount": "2",
+    }
+    assert served.pod("generate")["emptyDirMounts"] == served.pod("infer-base")["emptyDirMounts"]
+    assert "HF_TOKEN" in served.secret_keys("generate", optional=True)
+    assert served.container("judge-base-default")["image"].endswith("cpu_image']}}")
+    assert len(served.inputs) <= 20

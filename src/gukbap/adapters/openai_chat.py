@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle
 from typing import Any, NoReturn, TypeVar
 
-import openai
-
+from gukbap.adapters.http_json import HttpError, JsonServer, SilentError, StatusError, UnreachableError
 from gukbap.adapters.pace import Pace
 from gukbap.adapters.redaction import redacted
 from gukbap.adapters.retries import SPENT, NoChoiceError, Retries, is_busy, is_passing
@@ -23,16 +19,12 @@ from gukbap.schemas import Message
 
 Answered = TypeVar("Answered")
 
-#: How long a connection may take to open; a reply may take the endpoint's timeout_seconds.
-CONNECT_SECONDS = 10.0
-#: For every call a pool of connections looks at each connection that it has: many small pools cost less.
-CONNECTIONS_OF_A_POOL = 8
-#: The official client refuses to start without a key; servers that want none ignore this one.
+#: Some servers want a key of whatever kind; those that want none ignore it.
 NO_KEY = "no-key"  # a placeholder, not a secret
 
 
 class OpenAIChat:
-    """A chat model of an OpenAI-compatible server, through the official client.
+    """A chat model of an OpenAI-compatible server.
 
     What may pass (no connection, timeout, 408, 409, 429, 5xx) is tried again, see adapters.retries. The
     key stays out of every message and repr.
@@ -65,11 +57,17 @@ class OpenAIChat:
         name: str | None = None,
         use_proxy: bool = True,
     ) -> None:
-        self._base_url, self._model, self._key = base_url, model, api_key
+        self._model, self._key = model, api_key
         self._name, self._concurrency = name or model, concurrency
-        self._timeout_seconds, self._max_retries, self._use_proxy = timeout_seconds, max_retries, use_proxy
+        self._timeout_seconds, self._max_retries = timeout_seconds, max_retries
         self._shown_url = redacted(base_url)
-        self._clients: tuple[asyncio.AbstractEventLoop, Iterator[openai.AsyncOpenAI]] | None = None
+        self._server = JsonServer(
+            base_url,
+            api_key or NO_KEY,
+            timeout_seconds=timeout_seconds,
+            connections=concurrency,
+            use_proxy=use_proxy,
+        )
         self._host = host_of(base_url)
         self.pace = Pace(concurrency, requests_per_minute, tokens_per_minute)
 
@@ -144,7 +142,13 @@ class OpenAIChat:
         return (await self._retrying(self._listed, 0, lambda _: 0))[0]
 
     async def _listed(self) -> list[str]:
-        return [model.id async for model in self._client_of_this_loop().models.list()]
+        try:
+            listed = _part(await self._server.get("/models"), "data")
+        except ValueError:
+            listed = None
+        if not isinstance(listed, list):
+            raise NoChoiceError
+        return [str(_part(model, "id")) for model in listed]
 
     async def _retrying(
         self, send: Callable[[], Awaitable[Answered]], tokens: int, took: Callable[[Answered], int]
@@ -155,7 +159,7 @@ class OpenAIChat:
             start = await self.pace.begin(tokens)
             try:
                 answered = await send()
-            except (openai.OpenAIError, ValueError, NoChoiceError) as error:
+            except (HttpError, NoChoiceError) as error:
                 pause = retries.pause_after(error)
                 if is_busy(error):
                     self.pace.busy(start, pause or 0.0)
@@ -174,46 +178,19 @@ class OpenAIChat:
             await asyncio.sleep(pause)
 
     async def _send(self, path: str, body: Mapping[str, Any]) -> Completion:
-        # Straight to the endpoint, and the reply as it is: to walk through typed messages and replies is
-        # nearly half of what a call costs this machine.
-        reply = await self._client_of_this_loop().post(path, cast_to=object, body=body)
-        completion = read_completion(reply)
+        try:
+            completion = read_completion(await self._server.post(path, body))
+        except ValueError:
+            completion = None  # a gateway's page, or a reply that was cut on its way
         if completion is None:
-            # Some gateways answer 200 with an error in the body, which the client takes for success.
+            # Some gateways answer 200 with an error in the body.
             raise NoChoiceError
         return completion
-
-    def _client_of_this_loop(self) -> openai.AsyncOpenAI:
-        # The client's connections belong to the event loop that opened them.
-        loop = asyncio.get_running_loop()
-        if self._clients is None or self._clients[0] is not loop:
-            count = -(-self._concurrency // CONNECTIONS_OF_A_POOL)
-            certificates = self._certificates()
-            self._clients = (loop, cycle([self._new_client(certificates) for _ in range(count)]))
-        return next(self._clients[1])
-
-    def _new_client(self, certificates: ssl.SSLContext | bool) -> openai.AsyncOpenAI:
-        timeout = openai.Timeout(self._timeout_seconds, connect=min(CONNECT_SECONDS, self._timeout_seconds))
-        return openai.AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=self._key or NO_KEY,
-            timeout=timeout,
-            max_retries=0,  # see adapters.retries
-            http_client=openai.DefaultAsyncHttpxClient(
-                trust_env=self._use_proxy, timeout=timeout, verify=certificates
-            ),
-        )
-
-    def _certificates(self) -> ssl.SSLContext | bool:
-        """The usual certificates; none, which trusts nobody, where no TLS is spoken: reading is slow."""
-        if self._base_url.startswith("https:"):
-            return True
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def _raise_clearly(self, error: Exception, tries: int) -> NoReturn:
         # `from None`: a server may echo the key in its message, and a traceback would show it.
         server_says = self._without_key(_detail(error))
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        if isinstance(error, StatusError) and error.status_code in (401, 403):
             raise AuthenticationError(
                 f"{self._shown_url} refuses {'the key' if self._key else 'a call without a key'} "
                 f"({error.status_code}: {server_says})",
@@ -234,15 +211,14 @@ class OpenAIChat:
                 expected="a model that the server lists, and a base_url with its /v1",
                 fix="check the endpoint's model and base_url",
             ) from None
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, SilentError):
             raise CallFailedError(
                 f"{self._shown_url} stayed silent for {self._timeout_seconds:g} s in each of {tries} tries",
                 fix="raise the endpoint's timeout_seconds or lower its concurrency, then resume",
             ) from None
-        if isinstance(error, openai.APIConnectionError):
-            cause = self._without_key(_detail(error.__cause__ or error))
+        if isinstance(error, UnreachableError):
             raise CallFailedError(
-                f"{self._shown_url} cannot be reached ({cause}) in {tries} tries",
+                f"{self._shown_url} cannot be reached ({server_says}) in {tries} tries",
                 expected="a running OpenAI-compatible server",
                 fix="start the server or mend base_url, then resume; nothing that was answered is lost",
             ) from None
@@ -287,18 +263,11 @@ def _drawing(sampling: Sampling) -> dict[str, Any]:
 
 
 def _detail(error: BaseException) -> str:
-    text = " ".join(str(getattr(error, "message", "") or error).split())
-    return text[:300] or type(error).__name__
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def read_completion(reply: object) -> Completion | None:
     """A reply of any shape as a completion; None where it holds no message."""
-    if isinstance(reply, str):
-        # The client decodes JSON only where the server calls it that.
-        try:
-            reply = json.loads(reply)
-        except json.JSONDecodeError:
-            return None
     choice = _first(_part(reply, "choices"))
     # A chat completion has a message, a completion of token ids its text.
     message = _part(choice, "message")

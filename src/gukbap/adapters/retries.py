@@ -1,18 +1,13 @@
-"""When a failed call to a chat server is worth another try, and how long to wait before it.
-
-The official client retries, too, but takes a Retry-After of over a minute for none, and counts a server
-that is only busy as one that fails (openai 2: BaseClient._calculate_retry_timeout).
-"""
+"""When a failed call to a chat server is worth another try, and how long to wait before it."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import time
 from email.utils import parsedate_to_datetime
 
-import openai
+from gukbap.adapters.http_json import SilentError, StatusError, UnreachableError
 
 #: The first pause; it doubles with each failure. Half of it is drawn, so that calls do not come back at once.
 FIRST_PAUSE_SECONDS = 0.5
@@ -73,18 +68,15 @@ def is_busy(error: Exception) -> bool:
 
 def is_passing(error: Exception) -> bool:
     """Whether another try of the same call may succeed."""
-    if isinstance(error, openai.APIStatusError):
+    if isinstance(error, StatusError):
         spent = error.status_code == 429 and error.code == SPENT
         return not spent and (error.status_code in _PASSING or error.status_code >= 500)
-    # A body that is no JSON: a gateway's page, or a reply that was cut on its way.
-    return isinstance(error, openai.APIConnectionError | NoChoiceError | json.JSONDecodeError)
+    return isinstance(error, SilentError | UnreachableError | NoChoiceError)
 
 
 def retry_after(error: Exception) -> float | None:
     """The server's Retry-After in seconds (a number or an HTTP date, RFC 9110 10.2.3); None without one."""
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    value = error.response.headers.get("retry-after", "").strip()
+    value = error.retry_after if isinstance(error, StatusError) else ""
     if not value:
         return None
     try:

@@ -95,7 +95,13 @@ def _of_cluster(
     from gukbap.adapters.kubernetes_cluster import kubeconfig_cluster, open_cluster
 
     cluster = None if context else open_cluster(namespace=namespace)
-    used = (images.CPU, images.TRAIN, images.for_inference(recipe.infer))
+    served = recipe.teacher.vllm or recipe.judge.endpoint.vllm
+    used = (
+        images.CPU,
+        images.TRAIN,
+        images.for_inference(recipe.infer),
+        *((images.VLLM,) if served else ()),
+    )
     return check_cluster(
         Subject(
             cluster or kubeconfig_cluster(context, namespace),
@@ -125,10 +131,11 @@ def _findings(recipe: Recipe) -> Iterator[Finding]:
 def _modules(recipe: Recipe) -> Iterator[Finding]:
     needed = dict(_MODULES)
     endpoints = (recipe.teacher, recipe.judge.endpoint)
-    if any(e.base_url is None and not e.model.startswith("scripted://") for e in endpoints):
+    local = [e for e in endpoints if e.base_url is None and e.vllm is None]
+    if any(not e.model.startswith("scripted://") for e in local):
         needed["xllamacpp"] = ("local", "serving bundled chat models")
-    if recipe.infer.engine == "vllm":
-        needed["vllm"] = ("vllm", "inference")
+    if recipe.infer.engine == "vllm" or any(e.vllm for e in endpoints):
+        needed["vllm"] = ("vllm", "inference, serving chat models")
     for module, (extra, use) in needed.items():
         if importlib.util.find_spec(module) is None:
             fix = f"pip install 'gukbap[{extra}]' (in its own environment)" if extra == "vllm" else None

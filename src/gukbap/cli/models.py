@@ -46,6 +46,7 @@ def fetch(recipe: str, overrides: tuple[str, ...]) -> None:
     progress = open_progress()
     for endpoint in (checked.teacher, checked.judge.endpoint):
         if endpoint.base_url is None and not endpoint.model.startswith("scripted://"):
-            resolve_gguf(endpoint.model, progress)
+            fetch = resolve_gguf if endpoint.vllm is None else resolve_model
+            fetch(endpoint.model, progress)
     resolve_model(checked.student.model, progress)
     progress.say(f"every model of {checked.name} is on this machine")

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from gukbap.config.base import Section, settings_text
-from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import (
+    BudgetConfig,
+    DedupConfig,
+    Endpoint,
+    GenerateConfig,
+    SplitConfig,
+    VllmServer,
+)
 from gukbap.config.evaluation import (
     LOGICKOR_STOP,
     PUBLISHED,
@@ -80,6 +87,7 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "TrainSettings",
+    "VllmServer",
     "answer_length",
     "deviations",
     "host_of",

@@ -27,11 +27,34 @@ class Mirror(Section):
         return values if self.model is not None else {k: v for k, v in values.items() if k != "model"}
 
 
+#: arguments of vLLM's server that are this project's own business
+_VLLM_OWN = ("--api-key", "--host", "--port", "--served-model-name", "--model")
+
+
+class VllmServer(Section):
+    """A vLLM server that the step starts for its model, and that ends with the step."""
+
+    gpus: int = Field(1, ge=1, description="over which the model is spread (--tensor-parallel-size)")
+    arguments: list[str] = Field(default_factory=list, description="further arguments of vLLM's server")
+    start_seconds: float = Field(3600, gt=0, description="how long fetching and loading the model may take")
+
+    @model_validator(mode="after")
+    def _arguments_are_free(self) -> VllmServer:
+        for argument in self.arguments:
+            if argument.partition("=")[0] in _VLLM_OWN:
+                raise ValueError(f"argument {argument.partition('=')[0]} is set by gukbap itself")
+        return self
+
+
+_MODEL_FOLDERS = ("hf://", "s3://", "file://", "bundled://", "random://")
+
+
 class Endpoint(Section):
     """A chat model: one of the catalogue served by llama.cpp here, or any OpenAI-compatible server."""
 
     model: str = Field(
-        description="bundled://NAME, scripted://NAME, or the server's name of the model when base_url is set"
+        description="bundled://NAME, scripted://NAME, the server's name of the model when base_url is set, "
+        "or with vllm hf://ORG/NAME@REVISION, s3://BUCKET/PREFIX, file://FOLDER or bundled://NAME"
     )
     base_url: str | None = Field(
         None, pattern=r"^https?://\S+$", description="an OpenAI-compatible server, with its /v1"
@@ -40,6 +63,9 @@ class Endpoint(Section):
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="NAME of the environment variable with the key; never the key",
+    )
+    vllm: VllmServer | None = Field(
+        None, description="serve the model with vLLM for as long as the step runs, on GPUs of its own"
     )
     concurrency: int = Field(
         4, ge=1, le=1024, description="calls under way at once; a busy server gets fewer"
@@ -92,6 +118,15 @@ class Endpoint(Section):
 
     @model_validator(mode="after")
     def _reachable(self) -> Endpoint:
+        if self.vllm is not None:
+            if self.base_url is not None:
+                raise ValueError("base_url names a server that runs, vllm starts one; set one of them")
+            if not self.model.startswith(_MODEL_FOLDERS):
+                raise ValueError(
+                    f"model {self.model!r} is no folder that vLLM can load; allowed are "
+                    "hf://ORG/NAME@REVISION, s3://BUCKET/PREFIX, file://FOLDER and bundled://NAME"
+                )
+            return self
         if self.base_url is None and not self.model.startswith(("bundled://", "file://", "scripted://")):
             raise ValueError(
                 f"model {self.model!r} needs base_url (a server that has it); "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -34,7 +33,7 @@ def text_sha256(text: str) -> str:
 
 def journal_entry(completion: Completion) -> dict[str, Any]:
     """A reply as the journal keeps it, with the time: in the rows that would make equal runs differ."""
-    return {**asdict(completion), _TIME: datetime.now(UTC).isoformat(timespec="seconds")}
+    return {**vars(completion), _TIME: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 class RecordedCalls:
@@ -75,7 +74,7 @@ class RecordedCalls:
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
         conversation = [message.model_dump() for message in messages]
-        return sha256_text(canonical_json([self._identity, conversation, asdict(sampling), purpose]))
+        return sha256_text(canonical_json([self._identity, conversation, vars(sampling), purpose]))
 
     async def complete(
         self, messages: Sequence[Message], sampling: Sampling, purpose: str
@@ -172,21 +171,28 @@ async def map_bounded(
     work: Callable[[Item], Awaitable[Result]],
     items: Sequence[Item],
     limit: int,
+    take: Callable[[Result], None],
     on_done: Callable[[Result], None] | None = None,
-) -> list[Result]:
-    """Await `work` on every item, at most `limit` at once; the results keep the items' order.
+) -> None:
+    """Await `work` on every item, at most `limit` at once; `take` gets the results in the items' order, each
+    as soon as those before it are there.
 
     The first error cancels what is still under way and is raised.
     """
     results: dict[int, Result] = {}
     waiting = iter(enumerate(items))
+    taken = 0
 
     # So many workers, not a task for each item: of items there may be hundreds of thousands.
     async def worker() -> None:
+        nonlocal taken
         for index, item in waiting:
-            results[index] = await work(item)
+            results[index] = result = await work(item)
             if on_done:
-                on_done(results[index])
+                on_done(result)
+            while taken in results:
+                take(results.pop(taken))
+                taken += 1
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -195,7 +201,6 @@ async def map_bounded(
     except BaseExceptionGroup as errors:
         known = errors.subgroup(GukbapError)
         raise _first(known or errors) from None
-    return [results[index] for index in range(len(items))]
 
 
 def _first(error: BaseException) -> BaseException:

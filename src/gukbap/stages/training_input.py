@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gukbap.errors import InputError
-from gukbap.files import read_jsonl, read_text
+from gukbap.files import read_jsonl
 from gukbap.schemas import Record
 
 Training = TypeVar("Training", bound=Record)
@@ -60,13 +60,14 @@ def _evaluation_record(path: Path) -> tuple[int, str] | None:
     """The first line that holds something of an evaluation, and what; None where none does."""
     if not path.is_file():
         return None
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(value, dict):
-            for kind, fields in _EVALUATION:
-                if fields <= value.keys():
-                    return number, kind
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                value = json.loads(line)
+            except ValueError:  # no JSON, or no UTF-8
+                continue
+            if isinstance(value, dict):
+                for kind, fields in _EVALUATION:
+                    if fields <= value.keys():
+                        return number, kind
     return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from gukbap.adapters.progress import open_progress
 from gukbap.config import Section, StageSettings
-from gukbap.files import Journal, canonical_json, sha256_text
+from gukbap.files import Journal, canonical_json
 from gukbap.handover import (
     QUIET,
     RUN_ID,
@@ -69,14 +70,18 @@ def shared_folder() -> Path | None:
     return Path(name) if name else None
 
 
-def stage_folder(settings: StageSettings, *inputs: str) -> Path:
+def stage_folder(settings: StageSettings, inputs: Iterable[str]) -> Path:
     """A step's own scratch folder, named by everything its work depends on.
 
     Two attempts at the same work meet in one folder; work that differs in a setting or an input
     never does.
     """
-    fingerprint = sha256_text(canonical_json([settings.model_dump(mode="json"), *inputs]))[:16]
-    folder = work_folder() / f"{settings.step}-{fingerprint}"
+    # Of the list [settings, input, …], text by text: there may be many.
+    digest = hashlib.sha256(f"[{canonical_json(settings.model_dump(mode='json'))}".encode())
+    for text in inputs:
+        digest.update(f",{canonical_json(text)}".encode())
+    digest.update(b"]")
+    folder = work_folder() / f"{settings.step}-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def run_generate(
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
-    folder = context.stage_folder(unbounded, *(seed.model_dump_json() for seed in drawn))
+    folder = context.stage_folder(unbounded, (seed.model_dump_json() for seed in drawn))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model, pending = _teacher(settings.teacher, batch, progress)
         if batch is not None:
@@ -101,12 +102,11 @@ def _teacher(
     endpoint: Endpoint, batch: BatchFiles | None, progress: Progress
 ) -> tuple[ChatModel, Pending | None]:
     from gukbap.adapters.chat_models import open_chat
-    from gukbap.adapters.model_references import resolve_gguf
     from gukbap.workers.batch import open_batch
 
     if batch is not None:
         return open_batch(endpoint)
-    return open_chat(endpoint, lambda uri: resolve_gguf(uri, progress)), None
+    return open_chat(endpoint, progress), None
 
 
 @leaving_errors
@@ -157,7 +157,7 @@ def run_train(
 
     progress = context.progress()
     rows, validation = read_training(train_rows, Row), read_training(validation_rows, Row)
-    folder = context.stage_folder(settings, sha256_file(train_rows), sha256_file(validation_rows))
+    folder = context.stage_folder(settings, (sha256_file(train_rows), sha256_file(validation_rows)))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
         result = train(settings, rows, validation, base, model, folder, progress)
@@ -191,7 +191,8 @@ def run_infer(
     # What is answered under one strategy counts whichever others are asked beside it, then or later.
     alone = settings.infer.model_copy(update={"strategies": []})
     work = context.stage_folder(
-        settings.model_copy(update={"infer": alone}), fingerprint, *(q.model_dump_json() for q in questions)
+        settings.model_copy(update={"infer": alone}),
+        chain([fingerprint], (question.model_dump_json() for question in questions)),
     )
     with context.tracked(settings.step, settings) as log, context.journal(work) as journal:
         engine = open_engine(settings, folder, name)
@@ -211,7 +212,6 @@ def run_judge(
 ) -> Outcome:
     """Judge both turns of every answer of some files."""
     from gukbap.adapters.chat_models import open_chat
-    from gukbap.adapters.model_references import resolve_gguf
     from gukbap.benchmarks import open_pack
     from gukbap.stages.judge import judge
     from gukbap.workers.judge_cache import judge_cache
@@ -220,13 +220,13 @@ def run_judge(
     records = [record for path in answers for record in read_jsonl(path, Answer)]
     progress = context.progress()
     templates = open_pack(local_pack(settings.pack, progress)).judge
-    work = context.stage_folder(settings, *map(sha256_file, answers))
+    work = context.stage_folder(settings, map(sha256_file, answers))
     with (
         context.tracked(settings.step, settings) as log,
         context.journal(work) as journal,
         judge_cache(settings) as cache,
     ):
-        model = open_chat(settings.judge.endpoint, lambda uri: resolve_gguf(uri, progress))
+        model = open_chat(settings.judge.endpoint, progress)
         result = judge(settings, records, model, journal, progress, templates=templates, cache=cache)
         write_jsonl(judgements, result.judgements)
         outcome = Outcome(

@@ -24,10 +24,14 @@ def teacher_of(endpoint: Endpoint, name: str, progress: Progress) -> Teacher:
         ConfigError: its licence is neither in the catalogue nor in the recipe.
     """
     from gukbap.adapters.model_catalogue import catalogue_entry
-    from gukbap.adapters.model_references import resolve_gguf
+    from gukbap.adapters.model_references import model_fingerprint, resolve_gguf, resolve_model
 
     revision, licence = endpoint.revision, endpoint.licence
-    if endpoint.base_url is None:
+    if endpoint.vllm is not None and not endpoint.model.startswith("bundled://"):
+        folder = resolve_model(endpoint.model, progress)
+        pinned = endpoint.model.partition("@")[2] if endpoint.model.startswith("hf://") else ""
+        revision = revision or pinned or f"sha256:{model_fingerprint(folder)}"
+    elif endpoint.base_url is None:
         kind, _, rest = endpoint.model.partition("://")
         if kind == "scripted":
             licence = licence or _SCRIPT_LICENCE

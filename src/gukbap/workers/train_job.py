@@ -78,7 +78,7 @@ def run_train_job(
     rows, validation = read_training(train_rows, Row), read_training(validation_rows, Row)
     inputs = (sha256_file(train_rows), sha256_file(validation_rows), f"{cluster.nodes} nodes")
     shared, run_id, api = _surroundings(api)
-    folder = context.stage_folder(settings, *inputs)
+    folder = context.stage_folder(settings, inputs)
     world = _world(settings, cluster)
     training = _Training(
         TrainJobs(api), f"gukbap-train-{sha256_text(run_id + folder.name)[:16]}", folder, progress

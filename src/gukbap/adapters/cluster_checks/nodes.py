@@ -10,7 +10,7 @@ from typing import Any
 
 from gukbap.adapters.cluster_checks.subject import Subject
 from gukbap.adapters.findings import Finding
-from gukbap.config import Recipe, StepResources, Toleration
+from gukbap.config import Endpoint, Recipe, StepResources, Toleration
 
 _EFFECTS_THAT_KEEP_AWAY = ("NoSchedule", "NoExecute")
 
@@ -32,10 +32,20 @@ class Ask:
 def asks_of(recipe: Recipe) -> list[Ask]:
     """What each kind of step asks for."""
     cluster = recipe.cluster
-    kinds = {name: getattr(cluster, name) for name in ("light", "generate", "dedup", "judge")}
+    kinds = {
+        "light": cluster.light,
+        "generate": _with_server(cluster.generate, recipe.teacher),
+        "dedup": cluster.dedup,
+        "judge": _with_server(cluster.judge, recipe.judge.endpoint),
+    }
     asks = [_ask(recipe, name, resources) for name, resources in kinds.items()]
     nodes = cluster.nodes if cluster.trainer == "trainjob" else 1
     return [*asks, _ask(recipe, "train", cluster.train, nodes), _ask(recipe, "infer", cluster.infer)]
+
+
+def _with_server(resources: StepResources, endpoint: Endpoint) -> StepResources:
+    """With the GPUs of the vLLM server that a step starts for its chat model."""
+    return resources.model_copy(update={"gpus": endpoint.vllm.gpus}) if endpoint.vllm else resources
 
 
 def _ask(recipe: Recipe, step: str, resources: StepResources, pods: int = 1) -> Ask:
@@ -64,7 +74,7 @@ def _gpus(nodes: Sequence[Any], recipe: Recipe) -> Finding:
     with_gpus = [f"{node} {count}" for node, count in counts.items() if count]
     if with_gpus:
         return Finding("gpus", "ok", f"allocatable {name}: {', '.join(with_gpus)}")
-    if not (recipe.cluster.train.gpus or recipe.cluster.infer.gpus):
+    if not any(recipe.cluster.gpu_resource in ask.resources for ask in asks_of(recipe)):
         return Finding("gpus", "ok", f"no node has {name}; this recipe needs none")
     fix = "add GPU nodes and their device plugin, or set cluster.gpu_resource to what they offer"
     return Finding("gpus", "problem", f"none of {len(nodes)} nodes has allocatable {name}", fix)

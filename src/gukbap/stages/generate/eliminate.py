@@ -126,4 +126,4 @@ def _leaks(text: str, known: str, operation: OperationName | None) -> bool:
         if pattern.search(text) and not pattern.search(known):
             return True
     sources = answer_texts() + (evolve_texts(operation) if operation else [])
-    return any(shares_passage(text, source, known) for source in sources)
+    return shares_passage(text, sources, known)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from array import array
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from gukbap import __version__
 from gukbap.config import GenerateSettings
 from gukbap.ports import Completion, Progress, Sampling
 from gukbap.schemas import Call, Dropped, Lineage, Message, OperationName, Row, Teacher
+from gukbap.spool import Chosen, Spool
 from gukbap.stages.batch import PendingError
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256, text_sha256
@@ -108,12 +110,17 @@ class Evolver:
         self._seed, self._config = settings.seed, settings.generate
         self._calls, self._wallet, self._progress = calls, wallet, progress
 
-    async def seed_candidates(self, parents: Sequence[Parent]) -> list[Candidate]:
+    async def seed_candidates(self, parents: Sequence[Parent]) -> Sequence[Candidate]:
         """The seeds themselves, answered."""
-        seeds = [Candidate(p.id, p.category, p.seed_id, 0, p.instruction) for p in parents]
-        return await self._each("seeds: answers", self._answer, seeds)
 
-    async def evolved_candidates(self, parents: Sequence[Parent], round_number: int) -> list[Candidate]:
+        async def answer(parent: Parent) -> Candidate:
+            return await self._answer(
+                Candidate(parent.id, parent.category, parent.seed_id, 0, parent.instruction)
+            )
+
+        return await self._each("seeds: answers", answer, parents)
+
+    async def evolved_candidates(self, parents: Sequence[Parent], round_number: int) -> Sequence[Candidate]:
         """What becomes of each parent in a round, in the parents' order.
 
         The calls go out kind by kind (rewrites, verdicts, answers), so that a server's prompt cache
@@ -133,30 +140,38 @@ class Evolver:
         label: str,
         work: Callable[[Candidate], Awaitable[Candidate]],
         candidates: Sequence[Candidate],
-    ) -> list[Candidate]:
-        results = iter(await self._each(label, work, [c for c in candidates if c.reason is None]))
-        return [next(results) if c.reason is None else c for c in candidates]
+    ) -> Sequence[Candidate]:
+        alive = array("Q", (index for index, one in enumerate(candidates) if one.reason is None))
+        results = iter(await self._each(label, work, Chosen(candidates, alive)))
+        return self._spool(next(results) if one.reason is None else one for one in candidates)
 
     async def _each(
         self, label: str, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
-    ) -> list[Result]:
+    ) -> Sequence[Result]:
+        found: Spool[Result] = self._spool()
         if not items:
-            return []
+            return found
         if self._calls.pending is not None:
             return await self._as_far_as_recorded(label, work, items)
         with self._progress.bar(label, len(items)) as bar:
-            return await map_bounded(
+            await map_bounded(
                 work,
                 items,
                 self._calls.model.concurrency,
+                take=found.append,
                 on_done=lambda _: bar.advance(note=self._wallet.note),
             )
+        return found
+
+    def _spool(self, items: Iterable[Item] = ()) -> Spool[Item]:
+        # Beside the journal, which has room for as much.
+        return Spool(items, folder=self._calls.journal.path.parent)
 
     async def _as_far_as_recorded(
         self, label: str, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
-    ) -> list[Result]:
+    ) -> Sequence[Result]:
         """The results, where the journal has all replies; else every missing call is noted."""
-        found = []
+        found: Spool[Result] = self._spool()
         for item in items:
             try:
                 found.append(await work(item))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 
 #: Longer than what two Korean texts share by chance.
@@ -153,10 +154,11 @@ def likeness(one: str, other: str) -> float:
     return len(first & second) / len(first | second)
 
 
-def shares_passage(text: str, source: str, allowed: str) -> bool:
+def shares_passage(text: str, sources: Iterable[str], allowed: str) -> bool:
     """Whether 12 letters in a row of a source stand in a text, and not in an allowed text."""
-    passages = _windows(_bare(text), PASSAGE_LETTERS) & _passages(source)
-    return bool(passages - _windows(_bare(allowed), PASSAGE_LETTERS))
+    passages = _windows(_bare(text), PASSAGE_LETTERS)
+    shared = frozenset().union(*(passages & _passages(source) for source in sources))
+    return bool(shared) and bool(shared - _windows(_bare(allowed), PASSAGE_LETTERS))
 
 
 @cache

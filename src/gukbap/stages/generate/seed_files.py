@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
+import hashlib
 import json
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from gukbap.errors import GukbapWarning, InputError
 from gukbap.files import nfc, read_text, sha256_text
 from gukbap.schemas import FilledText, Record, Seed
+from gukbap.spool import Chosen, Spool
 from gukbap.stages.training_input import refuse_evaluation
 
 #: endings of seed files, and what their lines are
@@ -46,7 +48,7 @@ class _Line(Record):
     category: str | None = Field(None, min_length=1)
 
 
-def read_seed_file(path: Path, default_category: str) -> list[Seed]:
+def read_seed_file(path: Path, default_category: str) -> Sequence[Seed]:
     """The seeds of a file, in its order; what an instruction needs besides its text is added.
 
     A seed without an id is named after its text, so that its name, and every draw that depends on it,
@@ -68,10 +70,25 @@ def read_seed_file(path: Path, default_category: str) -> list[Seed]:
             expected="; ".join(f"{ending}: {content}" for ending, content in FORMATS.items()),
             fix="convert the file, and give it the ending of its format",
         )
-    text = _decoded(path)
     refuse_evaluation(path, Seed)
-    seeds, wrong = [], []
-    for number, value in reader(path, text):
+    try:
+        # Lines of JSON and of text end at a line feed alone: U+2028 and friends may stand inside a string.
+        with path.open(encoding="utf-8-sig", newline="" if reader is _table else "\n") as file:
+            seeds, wrong = _read(reader(path, file), default_category)
+    except (UnicodeDecodeError, OSError):
+        _refuse_encoding(path)
+        raise
+    _refuse_wrong(path, wrong)
+    if not seeds:
+        raise InputError(f"{path} holds no seed", expected=f"at least one; {FORMATS[path.suffix.lower()]}")
+    return _without_repeated(path, seeds)
+
+
+def _read(lines: Iterator[_Numbered], default_category: str) -> tuple[Spool[Seed], list[str]]:
+    """The seeds, and what is wrong with other lines."""
+    seeds: Spool[Seed] = Spool()
+    wrong = []
+    for number, value in lines:
         try:
             line = _Line.model_validate(value())
         except ValidationError as error:
@@ -84,15 +101,13 @@ def read_seed_file(path: Path, default_category: str) -> list[Seed]:
             wrong.append(f"line {number}: {error}")
         else:
             seeds.append(_seed(line, default_category))
-    _refuse_wrong(path, wrong)
-    if not seeds:
-        raise InputError(f"{path} holds no seed", expected=f"at least one; {FORMATS[path.suffix.lower()]}")
-    return _without_repeated(path, seeds)
+    return seeds, wrong
 
 
-def _decoded(path: Path) -> str:
+def _refuse_encoding(path: Path) -> None:
+    """Say why a file cannot be read as UTF-8 text."""
     try:
-        return read_text(path)
+        read_text(path)
     except InputError as error:
         if not isinstance(error.__cause__, UnicodeDecodeError):
             raise
@@ -119,21 +134,20 @@ def _korean_encoding(content: bytes) -> str | None:
     return None
 
 
-def _json_lines(path: Path, text: str) -> Iterator[_Numbered]:
-    # Not str.splitlines(): U+2028 and friends may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_lines(path: Path, file: TextIO) -> Iterator[_Numbered]:
+    for number, line in enumerate(file, start=1):
         if line.strip():
             yield number, partial(json.loads, line)
 
 
-def _text_lines(path: Path, text: str) -> Iterator[_Numbered]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _text_lines(path: Path, file: TextIO) -> Iterator[_Numbered]:
+    for number, line in enumerate(file, start=1):
         if line.strip():
             yield number, partial(dict, instruction=line.strip())
 
 
-def _table(path: Path, text: str) -> Iterator[_Numbered]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+def _table(path: Path, file: TextIO) -> Iterator[_Numbered]:
+    rows = csv.DictReader(file, strict=True)
     try:
         columns = [name.strip() for name in rows.fieldnames or []]
         if "instruction" not in columns:
@@ -180,18 +194,24 @@ def _refuse_wrong(path: Path, wrong: list[str]) -> None:
     )
 
 
-def _without_repeated(path: Path, seeds: list[Seed]) -> list[Seed]:
-    first: dict[str, Seed] = {}
+def _without_repeated(path: Path, seeds: Sequence[Seed]) -> Sequence[Seed]:
+    # Digests of 16 bytes: the texts themselves may be more than memory should hold.
+    seen: set[bytes] = set()
+    first = array("Q")
     repeated = []
-    for seed in seeds:
+    for index, seed in enumerate(seeds):
         text = " ".join(unicodedata.normalize("NFKC", seed.instruction).casefold().split())
-        if first.setdefault(text, seed) is not seed:
-            repeated.append(seed)
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in seen:
+            repeated.append(index)
+        else:
+            seen.add(digest)
+            first.append(index)
     if repeated:
-        named = ", ".join(repr(seed.instruction[:30]) for seed in repeated[:LINES_NAMED])
+        named = ", ".join(repr(seeds[index].instruction[:30]) for index in repeated[:LINES_NAMED])
         warnings.warn(
             f"{path}: {len(repeated)} of the instructions stand there before and are left out: {named}",
             GukbapWarning,
             stacklevel=3,
         )
-    return list(first.values())
+    return Chosen(seeds, first)

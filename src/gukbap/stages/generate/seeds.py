@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 from gukbap.config import GenerateConfig
 from gukbap.errors import InputError
 from gukbap.schemas import Seed
+from gukbap.spool import Chosen
 from gukbap.stages.generate.seed_files import FORMATS, read_seed_file
 
 BUNDLED_SEEDS = "bundled://seeds"
 
 
-def load_seeds(config: GenerateConfig) -> list[Seed]:
+def load_seeds(config: GenerateConfig) -> Sequence[Seed]:
     """The seeds of `bundled://seeds` or of a local file (seed_files.FORMATS), in the file's order.
 
     Raises:
@@ -47,7 +49,7 @@ def _refuse_repeated_ids(seeds: Sequence[Seed], reference: str) -> None:
         seen.add(seed.id)
 
 
-def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> list[Seed]:
+def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> Sequence[Seed]:
     """The seeds that a run evolves, in their original order; the draw depends on `seed` alone.
 
     With `seed_count` they are drawn as evenly over the categories as can be: a category that is too
@@ -57,22 +59,22 @@ def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> list
     Raises:
         InputError: there are fewer than are asked for.
     """
-    by_category = _shuffled(seeds, seed)
     if config.seed_quota:
-        drawn = _by_quota(by_category, config.seed_quota)
+        drawn = _by_quota(_shuffled(seeds, seed), config.seed_quota)
     elif config.seed_count is not None:
-        drawn = _evenly(by_category, config.seed_count, len(seeds))
+        drawn = _evenly(_shuffled(seeds, seed), config.seed_count, len(seeds))
     else:
-        return list(seeds)
-    return [seeds[index] for index in sorted(drawn)]
+        return seeds
+    return Chosen(seeds, sorted(drawn))
 
 
 def _shuffled(seeds: Sequence[Seed], seed: int) -> dict[str, list[int]]:
     order = list(range(len(seeds)))
     random.Random(f"{seed}/seeds").shuffle(order)
-    by_category: dict[str, list[int]] = {item.category: [] for item in seeds}
+    categories = [sys.intern(item.category) for item in seeds]
+    by_category: dict[str, list[int]] = {category: [] for category in categories}
     for index in order:
-        by_category[seeds[index].category].append(index)
+        by_category[categories[index]].append(index)
     return by_category
 
 

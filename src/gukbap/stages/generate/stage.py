@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gukbap.config import GenerateSettings
@@ -13,6 +15,7 @@ from gukbap.errors import ConfigError, GukbapError
 from gukbap.files import Journal
 from gukbap.ports import ChatModel, Progress
 from gukbap.schemas import Dropped, Row, Seed, Teacher
+from gukbap.spool import Chosen, Spool
 from gukbap.stages.batch import Pending
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls
@@ -36,13 +39,13 @@ class GenerateResult:
             count}; `reasons`: reason → count.
     """
 
-    kept: list[Candidate]
-    failed: list[Candidate]
+    kept: Sequence[Candidate]
+    failed: Sequence[Candidate]
     teacher: Teacher
     statistics: dict[str, Any]
 
     def each_row(self) -> Iterator[Row]:
-        """The rows, made one after the other: a record is several times the size of its candidate."""
+        """The rows, made one after the other: of rows there may be more than memory has room for."""
         return (candidate.as_row(self.teacher) for candidate in self.kept)
 
     def each_dropped(self) -> Iterator[Dropped]:
@@ -93,7 +96,7 @@ def generate(
     wallet = Wallet(settings.budget, settings.teacher, journal)
     calls = RecordedCalls(model, journal, wallet=wallet, revision=teacher.revision)
     calls.pending = pending
-    harvest = _Harvest(config.max_rows)
+    harvest = _Harvest(config.max_rows, journal.path.parent)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
     if not harvest.kept:
         raise GukbapError(
@@ -102,15 +105,14 @@ def generate(
             fix="take a stronger teacher, or look at the reasons: truncated ones need higher "
             "generate.evolve_max_tokens or generate.answer_max_tokens",
         )
-    failed = [candidate for candidate in harvest.candidates if candidate.reason]
     progress.say(
-        f"{len(harvest.kept)} rows kept, {len(failed)} dropped ({_reasons_text(harvest) or 'none'}); "
+        f"{len(harvest.kept)} rows kept, {len(harvest.failed)} dropped ({_reasons_text(harvest) or 'none'}); "
         f"{calls.sent} calls sent, {calls.reused} taken from the journal"
     )
     statistics = _statistics(harvest, calls, len(seeds))
     if wallet.cost is not None:
         statistics["cost"] = wallet.cost
-    return GenerateResult(harvest.kept, failed, teacher, statistics)
+    return GenerateResult(harvest.kept, harvest.failed, teacher, statistics)
 
 
 async def _all_rounds(
@@ -122,78 +124,95 @@ async def _all_rounds(
     progress: Progress,
 ) -> None:
     evolver = Evolver(settings, calls, wallet, progress)
-    pool = [Parent(seed.id, seed.category, seed.id, seed.instruction) for seed in seeds]
+    folder = calls.journal.path.parent
+    pool: Sequence[Parent] = Spool(
+        (Parent(seed.id, seed.category, seed.id, seed.instruction) for seed in seeds), folder=folder
+    )
     if settings.generate.answer_seeds:
         await _gather(pool, evolver.seed_candidates, harvest, calls.model.concurrency)
     for number in range(1, settings.generate.rounds + 1):
 
-        async def candidates(parents: Sequence[Parent], number: int = number) -> list[Candidate]:
+        async def candidates(parents: Sequence[Parent], number: int = number) -> Sequence[Candidate]:
             return await evolver.evolved_candidates(parents, number)
 
         outcomes = await _gather(pool, candidates, harvest, calls.model.concurrency)
         if harvest.full:
             return
         # A kept instruction takes its parent's place; a failed one leaves the parent for the next round.
-        pool = [
-            parent if candidate.reason else candidate.as_parent()
-            for parent, candidate in zip(pool, outcomes, strict=True)
-        ]
+        pool = Spool(
+            (
+                parent if candidate.reason else candidate.as_parent()
+                for parent, candidate in zip(pool, outcomes, strict=True)
+            ),
+            folder=folder,
+        )
 
 
 async def _gather(
     pool: Sequence[Parent],
-    candidates: Callable[[Sequence[Parent]], Awaitable[list[Candidate]]],
+    candidates: Callable[[Sequence[Parent]], Awaitable[Sequence[Candidate]]],
     harvest: _Harvest,
     concurrency: int,
-) -> list[Candidate]:
+) -> Sequence[Candidate]:
     """Harvest the pool's candidates in order, in portions no larger than what is still wanted.
 
     The rows do not depend on the portions: they are cut in the pool's order.
     """
-    outcomes: list[Candidate] = []
+    outcomes: Spool[Candidate] = Spool(folder=harvest.folder)
     while len(outcomes) < len(pool) and not harvest.full:
         portion = len(pool) if harvest.wanted is None else max(harvest.wanted, concurrency)
         batch = await candidates(pool[len(outcomes) : len(outcomes) + portion])
-        outcomes += batch
-        harvest.add(batch)
+        for candidate in batch:
+            outcomes.append(candidate)
+            harvest.add(candidate)
     return outcomes
 
 
 class _Harvest:
     """Candidates in order, up to the last one that is wanted."""
 
-    def __init__(self, max_rows: int | None) -> None:
-        self._max_rows = max_rows
-        self.candidates: list[Candidate] = []
-        self.kept: list[Candidate] = []
+    def __init__(self, max_rows: int | None, folder: Path) -> None:
+        self._max_rows, self.folder = max_rows, folder
+        self.candidates: Spool[Candidate] = Spool(folder=folder)
+        self._kept, self._failed = array("Q"), array("Q")
+        #: (round, operation, reason or KEPT) → number of candidates
+        self.outcomes: Counter[tuple[int, str, str]] = Counter()
+
+    @property
+    def kept(self) -> Sequence[Candidate]:
+        """Those that became rows."""
+        return Chosen(self.candidates, self._kept)
+
+    @property
+    def failed(self) -> Sequence[Candidate]:
+        """The others."""
+        return Chosen(self.candidates, self._failed)
 
     @property
     def wanted(self) -> int | None:
         """How many more rows are wanted; None: as many as there are."""
-        return None if self._max_rows is None else self._max_rows - len(self.kept)
+        return None if self._max_rows is None else self._max_rows - len(self._kept)
 
     @property
     def full(self) -> bool:
         """Whether no more rows are wanted."""
         return self.wanted == 0
 
-    def add(self, candidates: Sequence[Candidate]) -> None:
-        """Take candidates until there are enough."""
-        for candidate in candidates:
-            if self.full:
-                return
-            self.candidates.append(candidate)
-            if candidate.reason is None:
-                self.kept.append(candidate)
+    def add(self, candidate: Candidate) -> None:
+        """Take a candidate, unless there are enough."""
+        if self.full:
+            return
+        (self._failed if candidate.reason else self._kept).append(len(self.candidates))
+        self.candidates.append(candidate)
+        self.outcomes[candidate.round, candidate.operation or "", candidate.reason or KEPT] += 1
 
 
 def _statistics(harvest: _Harvest, calls: RecordedCalls, seeds: int) -> dict[str, Any]:
-    outcomes = Counter((c.round, c.operation or "", c.reason or KEPT) for c in harvest.candidates)
     return {
         "teacher": calls.model.name,
         "seeds": seeds,
         "rows": len(harvest.kept),
-        "dropped": len(harvest.candidates) - len(harvest.kept),
+        "dropped": len(harvest.failed),
         "calls_sent": calls.sent,
         "calls_retried": calls.retried,
         "calls_reused": calls.reused,
@@ -202,13 +221,16 @@ def _statistics(harvest: _Harvest, calls: RecordedCalls, seeds: int) -> dict[str
         "reasons": dict(_reasons(harvest)),
         "outcomes": [
             {"round": number, "operation": operation or None, "outcome": outcome, "count": count}
-            for (number, operation, outcome), count in sorted(outcomes.items())
+            for (number, operation, outcome), count in sorted(harvest.outcomes.items())
         ],
     }
 
 
 def _reasons(harvest: _Harvest) -> list[tuple[str, int]]:
-    counts = Counter(candidate.reason for candidate in harvest.candidates if candidate.reason)
+    counts: Counter[str] = Counter()
+    for (_, _, outcome), count in harvest.outcomes.items():
+        if outcome != KEPT:
+            counts[outcome] += count
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 

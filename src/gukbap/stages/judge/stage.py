@@ -83,8 +83,9 @@ def judge(
     work = _slots(answers, settings.judge.judgements)
     label = f"judge {answers[0].subject} {answers[0].strategy}" if answers else "judge"
     start = time.monotonic()
+    found: list[Judgement] = []
     with progress.bar(label, len(work)) as bar:
-        found = asyncio.run(map_bounded(judging.one, work, model.concurrency, lambda _: bar.advance()))
+        asyncio.run(map_bounded(judging.one, work, model.concurrency, found.append, lambda _: bar.advance()))
     order = {id(answer): index for index, answer in enumerate(answers)}
     places = sorted(range(len(work)), key=lambda i: (order[id(work[i].answer)], work[i].turn, work[i].sample))
     judgements = [found[place] for place in places]

@@ -1,0 +1,100 @@
+"""Sequences that are larger than memory should be: their items lie in a file."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar, overload
+
+from gukbap.files import reporting_full_disk
+
+Item = TypeVar("Item")
+
+
+class _Items(Sequence[Item], Generic[Item]):
+    """What equals every sequence of equal items."""
+
+    __hash__ = None  # type: ignore[assignment] # as a list has none
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+
+class Spool(_Items[Item]):
+    """A sequence that only grows, in a file that goes with it; memory holds 8 bytes for an item.
+
+    It is for one thread of one process, and for items that pickle takes.
+
+    Args:
+        items: what it begins with.
+        folder: where its file lies; the system's temporary folder where None.
+    """
+
+    def __init__(self, items: Iterable[Item] = (), *, folder: Path | None = None) -> None:
+        self._folder = folder
+        # Without a name, or unlinked at once: a kill leaves nothing.
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # lives as long as this
+        self._ends = array("Q", [0])
+        self._flushed = True
+        for item in items:
+            self.append(item)
+
+    def append(self, item: Item) -> None:
+        """Add an item at the end."""
+        content = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
+        with reporting_full_disk(self._folder or Path(tempfile.gettempdir())):
+            self._file.write(content)
+        self._ends.append(self._ends[-1] + len(content))
+        self._flushed = False
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        if isinstance(index, slice):
+            return Chosen(self, range(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        place = index % len(self)
+        start, end = self._ends[place], self._ends[place + 1]
+        item: Item = pickle.loads(os.pread(self._readable(), end - start, start))  # noqa: S301 # our own file
+        return item
+
+    def _readable(self) -> int:
+        if not self._flushed:
+            with reporting_full_disk(self._folder or Path(tempfile.gettempdir())):
+                self._file.flush()
+            self._flushed = True
+        return self._file.fileno()
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[index] for index in range(len(self)))
+
+
+class Chosen(_Items[Item]):
+    """Some items of a sequence, in an order of their own; no item is copied."""
+
+    def __init__(self, items: Sequence[Item], indices: Sequence[int]) -> None:
+        self._items, self._indices = items, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        if isinstance(index, slice):
+            return Chosen(self._items, self._indices[index])
+        return self._items[self._indices[index]]
