@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from gukbap.stages.generate.seed_files import FORMATS, read_seed_file
 SUM, SKY = "1부터 10까지 더하면 얼마인가요?", "하늘이 파란 까닭을 설명해 주세요."
 
 
-def _read(folder: Path, name: str, content: str | bytes) -> list[Seed]:
+def _read(folder: Path, name: str, content: str | bytes) -> Sequence[Seed]:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_seed_file(path, "everyday")

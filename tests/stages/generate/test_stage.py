@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ONE_SEED = [Seed(id="s", category="everyday", instruction="집에서 두부를 �
 NEW = "새 지시문: 집에서 두부를 만드는 방법을 단계별로 알려 주세요. 간수 대신 쓸 재료도 들어 주세요."
 
 
-def _run(path: Path, options: GenerateSettings, model: ChatModel, seeds: list[Seed]) -> GenerateResult:
+def _run(path: Path, options: GenerateSettings, model: ChatModel, seeds: Sequence[Seed]) -> GenerateResult:
     with Journal(path / "calls.jsonl") as journal:
         return generate(options, seeds, model, TEACHER, journal, SilentProgress())
 
