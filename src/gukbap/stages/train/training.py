@@ -57,7 +57,7 @@ def train_in_process(
     if first:
         claim_work_folder(work, identity, settings, progress)
 
-    items = training_items(training_set.examples, settings, model, tokenizer.pad_token_id or 0)
+    items = training_items(training_set.examples, settings, model, collator.pad_id)
     total = items.epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
     checkpoint = _checkpoint(work / CHECKPOINTS, progress) if 0 in measurements else None
