@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.errors import GukbapError
 from gukbap.stages.train import TrainResult, train
 from gukbap.stages.train.checkpoints import newest_complete
+from gukbap.stages.train.trainer import TrainingWatch
 from tests.stages.train.examples import rows, settings, weights
 
 
@@ -52,6 +55,21 @@ def test_fsdp_without_gpus_is_refused(base: Path, tmp_path: Path) -> None:
         pytest.skip("this machine has GPUs")
     with pytest.raises(GukbapError, match="this machine has no GPU"):
         run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:
+    """All stop after the same step: the one after which every process knows of the signal."""
+    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+
+    def reduce(flag: torch.Tensor, how: str) -> torch.Tensor:
+        watch.stop_requested = True  # what the signal's handler does
+        return flag
+
+    watch.trainer = Mock(accelerator=Mock(num_processes=2, device="cpu", reduce=reduce))
+    for stopping in (False, True):
+        control = SimpleNamespace(should_save=False, should_training_stop=False)
+        watch.on_step_end(None, SimpleNamespace(global_step=1), control)
+        assert control.should_save is control.should_training_stop is stopping
 
 
 _INTERRUPTED = """

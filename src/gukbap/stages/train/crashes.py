@@ -81,9 +81,7 @@ def crash_error(crashes: Sequence[Crash], processes: int) -> GukbapError:
     """One error: the process that failed first with its last lines, the others with their very last."""
     again = "run again to go on from the last checkpoint"
     if not crashes:
-        return GukbapError(
-            f"training in {processes} processes failed, and none could say why", fix=again
-        )
+        return GukbapError(f"training in {processes} processes failed, and none could say why", fix=again)
     first, *others = crashes
     words = [f"training process {first.rank} of {processes} {first.how}"]
     words += [f"  {line}" for line in first.lines] or ["  it had said nothing"]

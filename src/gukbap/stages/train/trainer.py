@@ -80,10 +80,11 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         """Whether a signal reached any process; all must stop after the same step."""
         assert self.trainer is not None
         accelerator = self.trainer.accelerator
-        if accelerator.num_processes > 1:
-            flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
-            self.stop_requested = bool(accelerator.reduce(flag, "sum"))
-        return self.stop_requested
+        if accelerator.num_processes == 1:
+            return self.stop_requested
+        flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
+        # A signal that comes while the flags are summed is not in the sum; it must not be lost with it.
+        return bool(accelerator.reduce(flag, "sum"))
 
     def _measure_at(self, step: int, epoch: float) -> None:
         began = time.monotonic()
