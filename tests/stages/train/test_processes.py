@@ -72,6 +72,15 @@ def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:
         assert control.should_save is control.should_training_stop is stopping
 
 
+def test_a_signal_that_only_another_process_heard_stops_this_one_too() -> None:
+    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+    heard = Mock(num_processes=2, device="cpu", reduce=lambda flag, how: flag + 1)
+    watch.trainer = Mock(accelerator=heard)
+    control = SimpleNamespace(should_save=False, should_training_stop=False)
+    watch.on_step_end(None, SimpleNamespace(global_step=1), control)
+    assert control.should_save and control.should_training_stop and watch.stop_requested
+
+
 _INTERRUPTED = """
 import sys
 from pathlib import Path

@@ -83,8 +83,11 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         if accelerator.num_processes == 1:
             return self.stop_requested
         flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
-        # A signal that comes while the flags are summed is not in the sum; it must not be lost with it.
-        return bool(accelerator.reduce(flag, "sum"))
+        stopping = bool(accelerator.reduce(flag, "sum"))
+        # Only ever set: a signal that came while the flags were summed waits for the next step's sum.
+        if stopping:
+            self.stop_requested = True
+        return stopping
 
     def _measure_at(self, step: int, epoch: float) -> None:
         began = time.monotonic()
