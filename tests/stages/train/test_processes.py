@@ -19,7 +19,7 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.errors import GukbapError
 from gukbap.stages.train import TrainResult, train
 from gukbap.stages.train.checkpoints import newest_complete
-from gukbap.stages.train.trainer import TrainingWatch
+from gukbap.stages.train.trainer import TrainingWatch, require_same_start
 from tests.stages.train.examples import rows, settings, weights
 
 
@@ -55,6 +55,16 @@ def test_fsdp_without_gpus_is_refused(base: Path, tmp_path: Path) -> None:
         pytest.skip("this machine has GPUs")
     with pytest.raises(GukbapError, match="this machine has no GPU"):
         run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+@pytest.mark.parametrize(("steps", "right"), [([4, 4], True), ([4, 2], False)])
+def test_processes_that_see_different_checkpoints_are_refused(steps: list[int], right: bool) -> None:
+    trainer = Mock(accelerator=Mock(device="cpu", gather=lambda mine: torch.tensor(steps)))
+    if right:
+        require_same_start(trainer, 4)
+        return
+    with pytest.raises(GukbapError, match="after different steps: 2, 4"):
+        require_same_start(trainer, 4)
 
 
 def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:

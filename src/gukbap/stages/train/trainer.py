@@ -195,6 +195,22 @@ def build_trainer(
     return trainer
 
 
+def require_same_start(trainer: AnswerTrainer, step: int) -> None:
+    """Refuse to go on where the processes would do so from different checkpoints.
+
+    Raises:
+        GukbapError: a node sees other files than the rest, as a network file system's memory may show it.
+    """
+    mine = torch.tensor([step], device=trainer.accelerator.device)
+    steps = sorted(set(trainer.accelerator.gather(mine).tolist()))
+    if len(steps) > 1:
+        raise GukbapError(
+            f"the processes would go on after different steps: {', '.join(map(str, steps))}",
+            expected="the same checkpoints on every node",
+            fix="check that cluster.work_claim is ReadWriteMany and the same on all nodes, and run again",
+        )
+
+
 def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:
     train = settings.train
     cuda = torch.cuda.is_available()

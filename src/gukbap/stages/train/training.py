@@ -26,7 +26,13 @@ from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_f
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.sharding import gathered_weights
-from gukbap.stages.train.trainer import TrainingWatch, build_trainer, steps_per_epoch, stopping_in_order
+from gukbap.stages.train.trainer import (
+    TrainingWatch,
+    build_trainer,
+    require_same_start,
+    steps_per_epoch,
+    stopping_in_order,
+)
 from gukbap.stages.train.validation import validation_losses
 
 
@@ -76,6 +82,7 @@ def train_in_process(
             bar, measure, epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
         )
         trainer = build_trainer(settings, model, training_set.examples, collator, work / CHECKPOINTS, watch)
+        require_same_start(trainer, done)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         statistics = {
