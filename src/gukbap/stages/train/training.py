@@ -19,6 +19,7 @@ from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
+from gukbap.stages.train.dropout import use_residual_dropout
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
 from gukbap.stages.train.failures import explained_failures
@@ -121,6 +122,7 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
         # transformers gives the method a new name on the way to version 6.
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
         enable({"use_reentrant": False})
+    use_residual_dropout(model, settings.train.residual_dropout)
     use_answer_loss(model)
     return model
 
