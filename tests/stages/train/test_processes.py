@@ -17,8 +17,9 @@ import torch
 
 from gukbap.adapters.progress import SilentProgress
 from gukbap.errors import GukbapError
-from gukbap.stages.train import TrainResult, train
+from gukbap.stages.train import TrainResult, launch, train
 from gukbap.stages.train.checkpoints import newest_complete
+from gukbap.stages.train.sharding import require_sharded
 from gukbap.stages.train.trainer import TrainingWatch, require_same_start
 from tests.stages.train.examples import rows, settings, weights
 
@@ -54,6 +55,24 @@ def test_fsdp_without_gpus_is_refused(base: Path, tmp_path: Path) -> None:
     if torch.cuda.device_count():
         pytest.skip("this machine has GPUs")
     with pytest.raises(GukbapError, match="this machine has no GPU"):
+        run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+def test_what_is_not_sharded_is_not_trained_as_if_it_were(base: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(base)
+    require_sharded(model, settings(processes=2))
+    with pytest.raises(GukbapError, match="21 of 21 parameters are not sharded"):
+        require_sharded(model, settings(processes=2, sharding="fsdp"))
+
+
+@pytest.mark.slow
+def test_accelerates_silent_ddp_on_cpus_is_refused(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "require_machine", lambda *_: None)
+    with pytest.raises(GukbapError, match="is fsdp, and 21 of 21 parameters are not sharded"):
         run(base, tmp_path, processes=2, sharding="fsdp")
 
 
