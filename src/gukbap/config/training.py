@@ -60,6 +60,13 @@ class TrainConfig(Section):
     weight_decay: float = Field(0.1, ge=0)
     adam_beta2: float = Field(0.95, gt=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
+    residual_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="rate in the highest layer, rising linearly from 0 in the lowest (LIMA: 0.3 for 65B, 0.2 "
+        "for smaller models)",
+    )
     per_device_batch_size: int = Field(1, ge=1)
     gradient_accumulation: int = Field(16, ge=1)
     freeze_embeddings: bool = Field(

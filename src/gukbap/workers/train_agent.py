@@ -19,7 +19,6 @@ from gukbap.stages.train.crashes import (
     crash_error,
     last_lines,
     leave_crashes,
-    left_crashes,
     log_of,
 )
 
@@ -38,22 +37,24 @@ def main(folder: str, worker: str, *options: str) -> int:
     try:
         run.run(run.parse_args(command))  # type: ignore[no-untyped-call]  # torch has no types here
     except ChildFailedError as error:
-        _leave(Path(folder), error.failures)
-        return 1
+        return _leave(Path(folder), error.failures)
     except SignalException:
         return STOPPED
     return 0
 
 
-def _leave(job: Path, failures: Mapping[int, Any]) -> None:
+def _leave(job: Path, failures: Mapping[int, Any]) -> int:
     crashes = [
         Crash(rank, failure.exitcode, [redacted(line) for line in last_lines(log_of(job, rank))])
         for rank, failure in failures.items()
     ]
+    if all(crash.was_asked for crash in crashes):
+        return STOPPED
     leave_crashes(job, int(os.environ.get(_NODE, "0")), crashes)
     if _NODE in os.environ:
         # Nobody but the pod's log hears of it where Kubernetes starts the node anew.
-        print(crash_error(left_crashes(job), len(crashes)), file=sys.stderr)
+        print(crash_error(crashes), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

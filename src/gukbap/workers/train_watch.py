@@ -24,7 +24,7 @@ PATIENCE = 60
 #: minute that a file was not there.
 FILE_PATIENCE = 12
 #: Lines of a node's log that are looked at each time, and that a failure is told with.
-_LOG_LINES, _LAST_WORDS = 200, 15
+_LOG_LINES, _LAST_WORDS = 200, 25
 _NEXT_STEPS = {
     "OOMKilled": "raise cluster.train.memory, or lower cluster.shared_memory, which counts against it",
     "DeadlineExceeded": "raise cluster.train.timeout_seconds",

@@ -64,7 +64,7 @@ def _into_log(log: Path) -> TextIO:
     """Turn both outputs, also of C++, into a file; returns the console that was standard error."""
     log.parent.mkdir(parents=True, exist_ok=True)
     console = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(descriptor, stream.fileno())

@@ -145,7 +145,8 @@ def test_all_damaged_is_none(tmp_path: Path) -> None:
 def test_retention_counts_whole_checkpoints_alone(tmp_path: Path, count: int) -> None:
     for step in (2, 4, 10):
         checkpoint(tmp_path, step)
-    checkpoint(tmp_path, 12, marked=False)
+    for step in (3, 12):
+        checkpoint(tmp_path, step, marked=False)
     keep_newest(tmp_path, count)
     kept = sorted(step_of(path) for path in tmp_path.iterdir())
     assert kept == [*[2, 4, 10][-count:], 12]

@@ -23,7 +23,7 @@ from gukbap.stages.train.preflight import (
 )
 from tests.stages.train.examples import settings
 
-HEALTHY = "0, NVIDIA A100-SXM4-40GB, 40960, 4, 0, [N/A], Disabled, Default\n"
+HEALTHY = "0, GPU-00aa, NVIDIA A100-SXM4-40GB, 40960, 4, 0, [N/A], Disabled, Default\n"
 
 
 def gpus(line: str) -> list[Fault]:
@@ -37,35 +37,39 @@ def test_a_healthy_machine_has_no_faults() -> None:
     assert list(watchdog_faults({"TORCH_NCCL_ASYNC_ERROR_HANDLING": "3"})) == []
     assert list(port_faults(None)) == [] and gpus("") == []
     # A consumer GPU knows less of itself.
-    assert gpus("1, NVIDIA GeForce RTX 3090, 24576, 12, [N/A], [N/A], [N/A], Default\n") == []
+    assert gpus("1, GPU-11bb, NVIDIA GeForce RTX 3090, 24576, 12, [N/A], [N/A], [N/A], Default\n") == []
 
 
 @pytest.mark.parametrize(
     ("line", "problem", "fix"),
     [
         (
-            "1, NVIDIA A100, 40960, 31744, 0, [N/A], Disabled, Default",
-            "GPU 1 (NVIDIA A100) has 31744 of 40960 MiB in use by another process",
+            "1, GPU-11bb, A100, 40960, 31744, 0, [N/A], Disabled, Default",
+            "GPU 1 (A100) has 31744 of 40960 MiB in use by another process",
             "CUDA_VISIBLE_DEVICES",
         ),
         (
-            "2, NVIDIA A100, 40960, 4, 3, No, Disabled, Default",
-            "GPU 2 (NVIDIA A100) has 3 uncorrected memory errors",
+            "2, GPU-22bb, A100, 40960, 4, 3, No, Disabled, Default",
+            "GPU 2 (A100) has 3 uncorrected memory errors",
             "drain this node",
         ),
         (
-            "2, Tesla V100, 16384, 4, 0, Yes, [N/A], Default",
+            "2, GPU-22bb, Tesla V100, 16384, 4, 0, Yes, [N/A], Default",
             "pages waiting to be retired: Yes",
             "drain this node",
         ),
         (
-            "3, NVIDIA A100, [GPU requires reset], [GPU requires reset], [N/A], [N/A], [N/A], [N/A]",
-            "GPU 3 (NVIDIA A100) does not answer",
+            "3, GPU-33bb, A100, [GPU requires reset], [GPU requires reset], [N/A], [N/A], [N/A], [N/A]",
+            "GPU 3 (A100) does not answer",
             "reset its GPUs",
         ),
-        ("3, NVIDIA A100, 40960, 4, 0, [N/A], Enabled, Default", "is cut into MIG instances", "MIG off"),
         (
-            "3, NVIDIA A100, 40960, 4, 0, [N/A], Disabled, Prohibited",
+            "3, GPU-33bb, A100, 40960, 4, 0, [N/A], Enabled, Default",
+            "is cut into MIG instances",
+            "MIG off",
+        ),
+        (
+            "3, GPU-33bb, A100, 40960, 4, 0, [N/A], Disabled, Prohibited",
             "in compute mode Prohibited",
             "compute-mode=0",
         ),
@@ -105,7 +109,7 @@ def test_all_findings_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """nvidia-smi is a script here that prints what one of a broken GPU would."""
     script = tmp_path / "nvidia-smi"
     script.write_text(
-        f"#!/bin/sh\nprintf '%s' '{HEALTHY}1, NVIDIA A100, 40960, 39000, 0, No, Disabled, Default'\n"
+        f"#!/bin/sh\nprintf '%s' '{HEALTHY}1, GPU-11bb, A100, 40960, 39000, 0, No, Disabled, Default'\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -116,9 +120,10 @@ def test_all_findings_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             require_machine(settings(processes=2).train, 2, SilentProgress(), port)
         assert raised.value.problem.splitlines() == [
             f"port {port} of this node cannot be listened at (Address already in use)",
-            "  GPU 1 (NVIDIA A100) has 39000 of 40960 MiB in use by another process",
+            "  GPU 1 (A100) has 39000 of 40960 MiB in use by another process",
         ]
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-        with pytest.raises(GukbapError) as raised:
-            require_machine(settings(processes=2).train, 2, SilentProgress(), port)
-        assert "39000" not in raised.value.problem
+        for visible, told in (("0", False), ("GPU-00aa", False), ("GPU-11", True), ("0,1", True)):
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+            with pytest.raises(GukbapError) as raised:
+                require_machine(settings(processes=2).train, 2, SilentProgress(), port)
+            assert ("39000" in raised.value.problem) is told

@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from gukbap.adapters.progress import SilentProgress
 from gukbap.errors import GukbapError
-from gukbap.stages.train import TrainResult, train
+from gukbap.stages.train import TrainResult, launch, train
 from gukbap.stages.train.checkpoints import newest_complete
+from gukbap.stages.train.sharding import require_sharded
+from gukbap.stages.train.trainer import TrainingWatch, require_same_start
 from tests.stages.train.examples import rows, settings, weights
 
 
@@ -67,6 +71,58 @@ def test_fsdp_without_gpus_is_refused(base: Path, tmp_path: Path) -> None:
         pytest.skip("this machine has GPUs")
     with pytest.raises(GukbapError, match="this machine has no GPU"):
         run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+def test_what_is_not_sharded_is_not_trained_as_if_it_were(base: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(base)
+    require_sharded(model, settings(processes=2))
+    with pytest.raises(GukbapError, match="21 of 21 parameters are not sharded"):
+        require_sharded(model, settings(processes=2, sharding="fsdp"))
+
+
+@pytest.mark.slow
+def test_accelerates_silent_ddp_on_cpus_is_refused(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "require_machine", lambda *_: None)
+    with pytest.raises(GukbapError, match="is fsdp, and 21 of 21 parameters are not sharded"):
+        run(base, tmp_path, processes=2, sharding="fsdp")
+
+
+@pytest.mark.parametrize(("steps", "right"), [([4, 4], True), ([4, 2], False)])
+def test_processes_that_see_different_checkpoints_are_refused(steps: list[int], right: bool) -> None:
+    trainer = Mock(accelerator=Mock(device="cpu", gather=lambda mine: torch.tensor(steps)))
+    if right:
+        require_same_start(trainer, 4)
+        return
+    with pytest.raises(GukbapError, match="after different steps: 2, 4"):
+        require_same_start(trainer, 4)
+
+
+def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:
+    """All stop after the same step: the one after which every process knows of the signal."""
+    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+
+    def reduce(flag: torch.Tensor, how: str) -> torch.Tensor:
+        watch.stop_requested = True  # what the signal's handler does
+        return flag
+
+    watch.trainer = Mock(accelerator=Mock(num_processes=2, device="cpu", reduce=reduce))
+    for stopping in (False, True):
+        control = SimpleNamespace(should_save=False, should_training_stop=False)
+        watch.on_step_end(None, SimpleNamespace(global_step=1), control)
+        assert control.should_save is control.should_training_stop is stopping
+
+
+def test_a_signal_that_only_another_process_heard_stops_this_one_too() -> None:
+    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+    heard = Mock(num_processes=2, device="cpu", reduce=lambda flag, how: flag + 1)
+    watch.trainer = Mock(accelerator=heard)
+    control = SimpleNamespace(should_save=False, should_training_stop=False)
+    watch.on_step_end(None, SimpleNamespace(global_step=1), control)
+    assert control.should_save and control.should_training_stop and watch.stop_requested
 
 
 _INTERRUPTED = """

@@ -104,8 +104,8 @@ def test_killed_processes_end_with_the_same_curve_and_weights(
     """First one process at a random step, then all with their launcher before a checkpoint is marked."""
     rank = random.choice([0, 1])
     deeds = {
-        f"on_step_end {random.choice([1, 2, 3])} {rank} kill": f"process {rank} of 2 was killed by SIGKILL",
-        f"on_save {random.choice([4, 6])} any kill-all": "training in 2 processes failed",
+        f"on_step_end {random.choice([1, 2, 3])} {rank} kill": f"process {rank} was killed by SIGKILL",
+        f"on_save {random.choice([4, 6])} any kill-all": "none could say why",
     }
     for deed, words in deeds.items():
         interrupted(base, tmp_path, monkeypatch, deed, words)

@@ -60,11 +60,17 @@ def newest_marked(folder: Path) -> Path | None:
 
 
 def keep_newest(folder: Path, count: int) -> None:
-    """Remove all but the `count` newest checkpoints that have a marker, the oldest first."""
-    marked = [path for path in _newest_first(folder) if (path / MARKER).exists()]
-    for path in reversed(marked[max(1, count) :]):
+    """Remove all but the `count` newest checkpoints that have a marker, and what kills have left of older
+    ones. One without a marker that is newer is being saved."""
+    kept = 0
+    for path in _newest_first(folder):
+        marked = (path / MARKER).exists()
+        if kept < max(1, count):
+            kept += marked
+            if marked or not kept:
+                continue
         # Without its marker it is no checkpoint any more, wherever a kill leaves the rest.
-        (path / MARKER).unlink()
+        (path / MARKER).unlink(missing_ok=True)
         shutil.rmtree(path)
 
 

@@ -69,23 +69,20 @@ def clear_crashes(job: Path) -> None:
 
 
 def left_crashes(job: Path) -> list[Crash]:
-    """What all nodes have left, the likeliest cause first.
+    """What all nodes have left."""
+    return [Crash(**values) for file in (job / _CRASHES).glob("*.json") for values in read_json(file)]
+
+
+def crash_error(crashes: Sequence[Crash]) -> GukbapError:
+    """One error: the likeliest cause of all with its last lines, the other processes with their very last.
 
     A signal comes from outside of the processes; that a peer is gone is what the others die of.
     """
-    found = [Crash(**values) for file in (job / _CRASHES).glob("*.json") for values in read_json(file)]
-    return sorted(found, key=lambda crash: (crash.was_asked, crash.exit_code >= 0, crash.rank))
-
-
-def crash_error(crashes: Sequence[Crash], processes: int) -> GukbapError:
-    """One error: the process that failed first with its last lines, the others with their very last."""
     again = "run again to go on from the last checkpoint"
     if not crashes:
-        return GukbapError(
-            f"training in {processes} processes failed, and none could say why", fix=again
-        )
-    first, *others = crashes
-    words = [f"training process {first.rank} of {processes} {first.how}"]
+        return GukbapError("the training processes failed, and none could say why", fix=again)
+    first, *others = sorted(crashes, key=lambda crash: (crash.was_asked, crash.exit_code >= 0, crash.rank))
+    words = [f"training process {first.rank} {first.how}"]
     words += [f"  {line}" for line in first.lines] or ["  it had said nothing"]
     for other in others:
         if not other.was_asked:

@@ -57,7 +57,7 @@ def train_in_processes(
         raise error
     statistics = left_statistics(job)
     if statistics is None:
-        raise crash_error(left_crashes(job), settings.train.processes)
+        raise crash_error(left_crashes(job))
     return statistics
 
 

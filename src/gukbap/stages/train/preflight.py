@@ -26,6 +26,7 @@ _SHARED = Path("/dev/shm")
 _FOREIGN_PART = 0.1
 _QUERY = (
     "index",
+    "uuid",
     "name",
     "memory.total",
     "memory.used",
@@ -153,9 +154,14 @@ def _gpu_report(progress: Progress) -> list[dict[str, str]] | None:
     except (OSError, subprocess.SubprocessError) as error:
         progress.say(f"the GPUs' health is not checked: nvidia-smi does not answer ({type(error).__name__})")
         return None
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    chosen = set(visible.split(",")) if visible.replace(",", "").isdigit() else None
-    return [row for row in parse_gpu_report(done.stdout) if chosen is None or row["index"] in chosen]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    rows = parse_gpu_report(done.stdout)
+    return rows if visible is None else [row for row in rows if _is_visible(row, visible.split(","))]
+
+
+def _is_visible(row: Mapping[str, str], chosen: Sequence[str]) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES names a GPU, by its index or the start of its UUID."""
+    return any(one == row["index"] or (one and row["uuid"].startswith(one)) for one in chosen)
 
 
 def _free(folder: Path) -> int:

@@ -27,8 +27,8 @@ def sharding_arguments(settings: TrainSettings, model: Any) -> dict[str, Any]:
             "state_dict_type": "SHARDED_STATE_DICT",
             "reshard_after_forward": True,
         },
-        # accelerate would otherwise leave gradients unsharded between the micro-steps of a step, which is
-        # 14 GB more a GPU for a 7B model in bfloat16.
+        # accelerate would otherwise leave gradients unsharded between the micro-steps of a step: 28 GB more a
+        # GPU for a 7B model, in the float32 in which they are summed.
         "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
     }
 

@@ -77,10 +77,14 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
         """Whether a signal reached any process; all must stop after the same step."""
         assert self.trainer is not None
         accelerator = self.trainer.accelerator
-        if accelerator.num_processes > 1:
-            flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
-            self.stop_requested = bool(accelerator.reduce(flag, "sum"))
-        return self.stop_requested
+        if accelerator.num_processes == 1:
+            return self.stop_requested
+        flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
+        stopping = bool(accelerator.reduce(flag, "sum"))
+        # Only ever set: a signal that came while the flags were summed waits for the next step's sum.
+        if stopping:
+            self.stop_requested = True
+        return stopping
 
     def _measure_at(self, step: int, epoch: float) -> None:
         began = time.monotonic()
@@ -186,6 +190,22 @@ def build_trainer(
             f"training runs in a world of {world} process(es)", expected=f"{settings.train.processes}"
         )
     return trainer
+
+
+def require_same_start(trainer: AnswerTrainer, step: int) -> None:
+    """Refuse to go on where the processes would do so from different checkpoints.
+
+    Raises:
+        GukbapError: a node sees other files than the rest, as a network file system's memory may show it.
+    """
+    mine = torch.tensor([step], device=trainer.accelerator.device)
+    steps = sorted(set(trainer.accelerator.gather(mine).tolist()))
+    if len(steps) > 1:
+        raise GukbapError(
+            f"the processes would go on after different steps: {', '.join(map(str, steps))}",
+            expected="the same checkpoints on every node",
+            fix="check that cluster.work_claim is ReadWriteMany and the same on all nodes, and run again",
+        )
 
 
 def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:

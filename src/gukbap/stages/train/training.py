@@ -19,6 +19,7 @@ from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
+from gukbap.stages.train.dropout import use_residual_dropout
 from gukbap.stages.train.encoding import EncodedRows, encode_rows
 from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
 from gukbap.stages.train.failures import explained_failures
@@ -28,7 +29,12 @@ from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
 from gukbap.stages.train.sharding import gathered_weights
-from gukbap.stages.train.trainer import TrainingWatch, build_trainer, stopping_in_order
+from gukbap.stages.train.trainer import (
+    TrainingWatch,
+    build_trainer,
+    require_same_start,
+    stopping_in_order,
+)
 from gukbap.stages.train.validation import validation_losses
 
 
@@ -79,6 +85,7 @@ def train_in_process(
             bar, measure, items.epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
         )
         trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
+        require_same_start(trainer, done)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         statistics = {
@@ -119,6 +126,7 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
         # transformers gives the method a new name on the way to version 6.
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
         enable({"use_reentrant": False})
+    use_residual_dropout(model, settings.train.residual_dropout)
     use_answer_loss(model)
     return model
 
