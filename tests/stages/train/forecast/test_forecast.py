@@ -68,6 +68,7 @@ def test_what_nothing_helps_is_told() -> None:
 def test_hours_and_cost() -> None:
     found = told(price=1.5)
     assert found.hours == pytest.approx(found.work.operations / (4 * 312e12 * 0.3) / 3600)
+    assert found.hours is not None
     assert found.cost == pytest.approx(4 * 1.5 * found.hours)
     assert told().cost is None
 
