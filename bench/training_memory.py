@@ -27,6 +27,7 @@ from gukbap.config import TrainSettings
 from gukbap.schemas import Call, Lineage, Message, Row, Teacher
 from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.allocator import kept_after_freeing
+from gukbap.stages.train.forecast.forecast import TOKENIZER_ENTRY
 from gukbap.stages.train.forecast.memory import Training, peak
 from gukbap.stages.train.forecast.shapes import ModelShape
 
@@ -71,44 +72,64 @@ CONFIGURATIONS = [
     Configuration("wide", [300] * 4, {"gradient_accumulation": 4}, _mistral(768, 4, 8000)),
     Configuration("deep", [450, 250, 350, 400], {"per_device_batch_size": 4}, _mistral(256, 12, 2000)),
     Configuration(
-        "long, checkpointed",
+        "long, ckpt",
         [900],
         {"gradient_checkpointing": True},
         _mistral(384, 12, 4000),
     ),
     Configuration("vocabulary", [700] * 2, {"gradient_accumulation": 2}, _mistral(256, 4, 64000)),
     Configuration(
-        "checkpointed batch",
+        "batch, ckpt",
         [350, 450, 400, 300],
         {"gradient_checkpointing": True, "per_device_batch_size": 4},
         _mistral(384, 6, 16000),
     ),
     Configuration("bfloat16", [900], {"precision": "bfloat16"}, _mistral(512, 8, 4000)),
     Configuration(
-        "unseen",
+        "accumulating",
         [600, 500, 400, 450],
         {"per_device_batch_size": 2, "gradient_accumulation": 2},
         _mistral(448, 8, 24000),
-        fitted=False,
     ),
     Configuration(
-        "unseen, checkpointed",
+        "accumulating, ckpt",
         [500, 600] * 2,
         {"per_device_batch_size": 2, "gradient_accumulation": 2, "gradient_checkpointing": True},
         _mistral(640, 8, 6000),
-        fitted=False,
     ),
     Configuration(
-        "unseen, head",
+        "frozen embedding",
         [300, 280],
         {"per_device_batch_size": 2, "freeze_embeddings": True},
         _mistral(256, 6, 48000),
+    ),
+    Configuration("Gemma 3 270M", [200, 180], {"per_device_batch_size": 2, "freeze_embeddings": True}),
+    Configuration(
+        "held out", [700, 500, 600], {"per_device_batch_size": 3}, _mistral(320, 10, 12000), fitted=False
+    ),
+    Configuration(
+        "held out, ckpt",
+        [1000],
+        {"gradient_checkpointing": True},
+        _mistral(448, 10, 16000),
         fitted=False,
     ),
     Configuration(
-        "Gemma 3 270M",
-        [200, 180],
-        {"per_device_batch_size": 2, "freeze_embeddings": True},
+        "held out, Gemma 3",
+        [600, 550, 640, 500],
+        {"per_device_batch_size": 4},
+        {
+            "model_type": "gemma3_text",
+            "vocab_size": 9000,
+            "hidden_size": 256,
+            "intermediate_size": 768,
+            "num_hidden_layers": 7,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 1,
+            "head_dim": 64,
+            "max_position_embeddings": 4096,
+            "sliding_window": 512,
+        },
         fitted=False,
     ),
 ]
@@ -186,7 +207,7 @@ def measure(configuration: Configuration, folder: Path) -> dict[str, Any]:
     return {
         "moment": moment,
         "parts": asdict(memory),
-        "live": memory.total,
+        "live": memory.total + TOKENIZER_ENTRY * len(tokenizer),
         "kept": kept_after_freeing(training),
         "measured": after - before,
         "before": before,
@@ -228,7 +249,7 @@ def main() -> None:
 
 
 def _line(configuration: Configuration) -> str:
-    giving_back, default = (_measured(configuration.name, values) for values in (GIVES_BACK, {}))
+    giving_back, default = (measured(configuration.name, values) for values in (GIVES_BACK, {}))
     live, kept = default["live"] / MIB, default["kept"] / MIB
     exact, usual = giving_back["measured"] / MIB, default["measured"] / MIB
     parts = ", ".join(f"{name} {size / MIB:.0f}" for name, size in default["parts"].items() if size)
@@ -236,11 +257,12 @@ def _line(configuration: Configuration) -> str:
         f"{configuration.name:22} {live:6.0f} {exact:9.0f} {live / exact:5.2f} "
         f"{live + kept:7.0f} {usual:9.0f} {(live + kept) / usual:5.2f}  "
         f"{default['moment']}: {parts}; before {default['before'] / MIB:.0f}"
-        f"{'' if configuration.fitted else '; not fitted to'}"
+        f"{'' if configuration.fitted else '; held out'}"
     )
 
 
-def _measured(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
+def measured(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `measure` finds in a process of its own, with further variables in its environment."""
     command = [sys.executable, __file__, "--measure", name]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **environment}

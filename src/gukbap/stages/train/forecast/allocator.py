@@ -14,7 +14,7 @@ from gukbap.stages.train.forecast.memory import Memory, Training, chunk_position
 #: glibc's DEFAULT_MMAP_THRESHOLD_MAX on 64-bit machines, in bytes
 LARGE = 32 << 20
 #: Holes as a share of the heap, without and with checkpointing: fitted.
-HOLES, HOLES_CHECKPOINTED = 0.18, 0.6
+HOLES, HOLES_CHECKPOINTED = 0.16, 0.48
 
 
 def kept_after_freeing(training: Training) -> int:

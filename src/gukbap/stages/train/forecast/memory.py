@@ -115,6 +115,8 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
 
 
 def _frozen(training: Training) -> int:
+    if not training.on_gpu and not training.shape.tied:
+        return 0  # a frozen embedding stays in the model's file, of which few pages are ever read
     return FLOAT32 * (training.shape.parameters - training.trainable) // training.shards
 
 
