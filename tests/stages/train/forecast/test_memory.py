@@ -76,6 +76,15 @@ def test_unsharded_accumulation_does_not_fit_40_gb(monkeypatch: pytest.MonkeyPat
     assert card(gradient_accumulation=8) > 39.4
 
 
+def test_autocast_keeps_copies_of_the_weights_and_checkpointing_lets_them_go() -> None:
+    copies = 2 * (2 * TINY.layer_matrices + TINY.embedding)
+    kept, let_go = (
+        dict(moments(training(precision="bfloat16", gradient_checkpointing=on))) for on in (False, True)
+    )
+    assert kept["loss"].activations == kept["end of the forward pass"].activations
+    assert let_go["end of the forward pass"].activations - let_go["loss"].activations == copies
+
+
 GROWING: list[dict[str, Any]] = [
     {"rows": 2},
     {"length": 8},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gukbap.config import Recipe
 from gukbap.stages.train.forecast.activations import Batch
+from gukbap.stages.train.forecast.allocator import kept_after_freeing
 from gukbap.stages.train.forecast.hardware import GIB, Gpu
 from gukbap.stages.train.forecast.knobs import Setup, cheapest_change
 from gukbap.stages.train.forecast.memory import Memory, Training, peak
@@ -16,6 +17,11 @@ SECONDS_AN_HOUR = 3600
 #: What a process takes besides tensors, in bytes. Not measured here: a CUDA context with its libraries'
 #: workspaces, and NCCL's buffers where processes talk.
 CUDA_CONTEXT, NCCL = GIB, GIB
+#: Python with torch, transformers and all that training imports, measured on a CPU
+#: (bench/training_memory.py prints it as "before").
+RUNTIME = 430 << 20
+#: Of a fast tokenizer, a token of the vocabulary: measured with 152 and 262 thousand of them.
+TOKENIZER_ENTRY = 850
 #: What the allocator holds of a GPU besides live tensors, as a share of those; not measured here either.
 FRAGMENTATION = 0.03
 
@@ -114,7 +120,8 @@ def _training(setup: Setup, shape: ModelShape, hardware: Hardware) -> Training:
 def _peak(training: Training) -> tuple[str, Memory]:
     moment, memory = peak(training)
     if not training.on_gpu:
-        return moment, memory
+        tokenizer = TOKENIZER_ENTRY * training.shape.vocabulary
+        return moment, replace(memory, overhead=RUNTIME + tokenizer + kept_after_freeing(training))
     talking = NCCL if training.config.processes > 1 else 0
     overhead = CUDA_CONTEXT + talking + round(FRAGMENTATION * memory.total)
     return moment, replace(memory, overhead=overhead)

@@ -107,6 +107,7 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
         # Two Adam moments in float32, as the parameters are. (The parameters are the master weights.)
         optimiser=2 * FLOAT32 * training.trainable // training.shards,
     )
+    yield "end of the forward pass", _forward_end(training, base)
     yield "loss", _loss(training, base)
     yield "output layer", _output_layer(training, base)
     yield "first layer of the backward pass", _backward_start(training, base)
@@ -115,25 +116,25 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
 
 
 def _frozen(training: Training) -> int:
+    if not training.on_gpu and not training.shape.tied:
+        return 0  # a frozen embedding stays in the model's file, of which few pages are ever read
     return FLOAT32 * (training.shape.parameters - training.trainable) // training.shards
+
+
+def _all_gradients(training: Training) -> int:
+    """Gradients at the end of the backward pass; plain data parallelism holds them in buckets, too."""
+    copies = 2 if training.config.processes > 1 and not training.sharded else 1
+    return copies * FLOAT32 * training.trainable // training.shards
 
 
 def _kept_gradients(training: Training) -> int:
     """Gradients that lie there when the last micro-batch of a step begins."""
-    count = training.trainable
-    buckets = FLOAT32 * count if training.config.processes > 1 and not training.sharded else 0
     if training.config.gradient_accumulation == 1:
-        return buckets
+        buckets = training.config.processes > 1 and not training.sharded
+        return FLOAT32 * training.trainable if buckets else 0
     if training.sharded and not SHARDED_ACCUMULATION:
-        return training.gathered_bytes * count  # whole on each GPU, in the type they are reduced in
-    return FLOAT32 * count // training.shards + buckets
-
-
-def _all_gradients(training: Training) -> int:
-    """Gradients at the end of the backward pass."""
-    count = training.trainable
-    buckets = FLOAT32 * count if training.config.processes > 1 and not training.sharded else 0
-    return FLOAT32 * count // training.shards + buckets
+        return training.gathered_bytes * training.trainable  # in the type they are reduced in
+    return _all_gradients(training)
 
 
 def _layer_gathering(training: Training) -> int:
@@ -156,13 +157,14 @@ def _kept_activations(training: Training) -> int:
     shape, mode, batch = training.shape, training.mode, training.batch
     head = head_activations(shape, mode, batch)
     if not training.config.gradient_checkpointing:
-        return model_activations(shape, mode, batch) + head + _cast_weights(training)
+        return model_activations(shape, mode, batch) + head
     hidden = shape.layers * hidden_bytes(shape, mode, batch)
     return hidden + shared_activations(shape, mode, batch) + head
 
 
 def _cast_weights(training: Training) -> int:
-    """Autocast keeps a bfloat16 copy of each matrix until the backward pass has used it."""
+    """Autocast keeps a bfloat16 copy of each matrix: until the forward pass is over, and where nothing is
+    computed again until the backward pass has used it."""
     if training.mode != "autocast":
         return 0
     shape = training.shape
@@ -185,8 +187,24 @@ def _loss(training: Training, base: Memory) -> Memory:
         base,
         gradients=_kept_gradients(training) + head,
         gathered=_head_gathering(training),
-        activations=_kept_activations(training),
+        activations=_kept_activations(training) + _lasting_casts(training),
         logits=tensors * FLOAT32 * chunk * shape.vocabulary,
+    )
+
+
+def _lasting_casts(training: Training) -> int:
+    return 0 if training.config.gradient_checkpointing else _cast_weights(training)
+
+
+def _forward_end(training: Training, base: Memory) -> Memory:
+    """Logits and log-probabilities, with all of autocast's copies."""
+    chunk = chunk_positions(training, training.batch.trained)
+    return replace(
+        base,
+        gradients=_kept_gradients(training),
+        gathered=_head_gathering(training),
+        activations=_kept_activations(training) + _cast_weights(training),
+        logits=2 * FLOAT32 * chunk * training.shape.vocabulary,
     )
 
 
@@ -204,7 +222,9 @@ def _head_gradient(training: Training) -> int:
 
 def _backward_start(training: Training, base: Memory) -> Memory:
     shape, mode, batch = training.shape, training.mode, training.batch
-    head = 0 if training.sharded else _head_gradient(training)
+    # Of one piece with the embedding's, the head's gradient waits for it; else it is added at once.
+    waits = shape.tied or training.config.gradient_accumulation == 1
+    head = _head_gradient(training) if waits and not training.sharded else 0
     again = 0
     if training.config.gradient_checkpointing:
         # A sliding layer with a mask keeps more than a full one.
@@ -218,7 +238,7 @@ def _backward_start(training: Training, base: Memory) -> Memory:
         base,
         gradients=_kept_gradients(training) + head + _layer_reduction(training),
         gathered=_layer_gathering(training),
-        activations=_kept_activations(training) + again + passing,
+        activations=_kept_activations(training) + _lasting_casts(training) + again + passing,
     )
 
 
@@ -231,13 +251,14 @@ def _passing_gradients(training: Training) -> int:
 
 
 def _backward_end(training: Training, base: Memory) -> Memory:
-    shape = training.shape
-    passing = 0
-    if not training.config.freeze_embeddings:
-        # The embedding's gradient comes last: added to the head's where they are one, and to that of
-        # earlier micro-batches.
+    """The embedding's gradient comes last."""
+    shape, passing = training.shape, 0
+    if training.sharded:
+        passing = 2 * training.gathered_bytes * shape.embedding  # whole, and the buffer it is reduced from
+    elif not training.config.freeze_embeddings:
+        # Added to the head's where they are one, and to that of earlier micro-batches.
         extra = int(shape.tied) + int(training.config.gradient_accumulation > 1)
-        passing = extra * FLOAT32 * shape.embedding // (1 if not training.sharded else 2)
+        passing = extra * FLOAT32 * shape.embedding
     return replace(base, gradients=_all_gradients(training) + passing)
 
 
