@@ -102,7 +102,7 @@ def train_ours(name: str, rows: Sequence[tuple[list[int], int]], folder: Path) -
     examples = [Example(ids, [n >= prompt for n in range(len(ids))]) for ids, prompt in rows]
     items = training_items(examples, settings, model, 0)
     with SilentProgress().bar("train", None) as bar:
-        watch = TrainingWatch(bar, lambda step, epoch: None, items.epoch_steps, 0.0)
+        watch = TrainingWatch(bar, lambda step, epoch: None, items.epoch_steps, 0.0, keep=1)
         trainer = build_trainer(settings, model, items, folder, watch)
         clock = _clock()
         trainer.add_callback(clock)
