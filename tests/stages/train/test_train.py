@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from gukbap.files import read_json
 from gukbap.schemas import Row
 from gukbap.stages.train import TrainResult, train
 from gukbap.stages.train.checkpoints import MARKER, newest_complete
+from gukbap.stages.train.encoding import Example
+from gukbap.stages.train.items import training_items
 from gukbap.stages.train.schedule import learning_rate_factor
 from gukbap.stages.train.trainer import TrainingWatch
 from tests.stages.train.examples import row, rows, settings, weights
@@ -287,3 +290,32 @@ def test_the_package_needs_no_torch_to_be_imported() -> None:
         "import sys, gukbap.stages.train; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_loss_that_explodes_ends_the_training_and_names_the_rows_of_the_step(
+    base: Path, tmp_path: Path
+) -> None:
+    chosen = settings(learning_rate=1.0, max_grad_norm=1000.0, save_every_steps=1)
+    with pytest.raises(GukbapError, match="the training loss became") as caught:
+        run(base, tmp_path, chosen)
+    step = int(re.findall(r"at step (\d+)", caught.value.problem)[0])
+    assert step > 1
+    assert len(re.findall(r"\br\d+\b", caught.value.problem)) == (3 if step % 3 == 0 else 4)
+    assert "twice that of a blind guess" in str(caught.value)
+    left = newest_complete(tmp_path / "work" / "checkpoints", SilentProgress())
+    assert left is not None and left.name == f"checkpoint-{step - 1}"
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("batching", ["grouped", "random", "packed"])
+def test_the_rows_of_each_step_are_known(base: Path, batching: str) -> None:
+    from transformers import AutoModelForCausalLM
+
+    chosen = settings(batching=batching)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    examples = [Example([1, 2, 3], [False, True, True], row_id=f"r{n}") for n in range(11)]
+    items = training_items(examples, chosen, model, 0)
+    for epoch in range(2):
+        steps = range(epoch * items.epoch_steps + 1, (epoch + 1) * items.epoch_steps + 1)
+        found = [row_id for step in steps for row_id in items.rows_of_step(step)]
+        assert sorted(found) == sorted(f"r{n}" for n in range(11))

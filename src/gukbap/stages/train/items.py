@@ -13,7 +13,13 @@ from gukbap.config import TrainSettings
 from gukbap.stages.train.batches import Collator, Pack, PackCollator, pack_examples, tokens_of
 from gukbap.stages.train.encoding import Example
 from gukbap.stages.train.isolation import IsolationCheck
-from gukbap.stages.train.order import EpochCallback, EpochSampler, epoch_sampler, steps_per_epoch
+from gukbap.stages.train.order import (
+    EpochCallback,
+    EpochSampler,
+    epoch_sampler,
+    items_per_step,
+    steps_per_epoch,
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,18 @@ class TrainingItems:
     sampler: EpochSampler
     collator: Callable[[Any], dict[str, Tensor]]
     epoch_steps: int
+    step_items: int
     callbacks: list[TrainerCallback]
     statistics: dict[str, Any]
+
+    def rows_of_step(self, step: int) -> list[str]:
+        """The ids of the rows that an optimiser step (from 1) is taken over, each once."""
+        epoch, within = divmod(step - 1, self.epoch_steps)
+        start = within * self.step_items
+        places = self.sampler.positions(epoch)[start : start + self.step_items]
+        found = [self.items[place] for place in places]
+        examples = [one for item in found for one in ((item,) if isinstance(item, Example) else item)]
+        return list(dict.fromkeys(example.row_id for example in examples if example.row_id))
 
 
 def training_items(
@@ -56,4 +72,6 @@ def training_items(
     items += [blank] * (len(sampler) - len(items))
     epoch_steps = steps_per_epoch(len(items), settings)
     callbacks = [EpochCallback(sampler, epoch_steps), *checks]
-    return TrainingItems(items, sampler, collator, epoch_steps, callbacks, statistics)
+    return TrainingItems(
+        items, sampler, collator, epoch_steps, items_per_step(settings), callbacks, statistics
+    )

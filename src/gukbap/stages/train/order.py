@@ -33,7 +33,11 @@ class EpochSampler(Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._order(self._epoch))
+        return iter(self.positions(self._epoch))
+
+    def positions(self, epoch: int) -> list[int]:
+        """All positions in the order of an epoch (from 0)."""
+        return self._order(epoch)
 
     def __len__(self) -> int:
         return self._count
@@ -64,7 +68,7 @@ def epoch_sampler(lengths: Sequence[int], settings: TrainSettings) -> EpochSampl
     """
     train = settings.train
     micro = train.per_device_batch_size
-    step = micro * train.processes * train.gradient_accumulation
+    step = items_per_step(settings)
     blanks = -len(lengths) % (micro * train.processes) if train.processes > 1 else 0
     behind = list(range(len(lengths), len(lengths) + blanks))
 
@@ -83,6 +87,12 @@ def steps_per_epoch(items: int, settings: TrainSettings) -> int:
     """Optimiser steps of an epoch, the last one perhaps over fewer items (rows or packs)."""
     micro = math.ceil(items / (settings.train.per_device_batch_size * settings.train.processes))
     return math.ceil(micro / settings.train.gradient_accumulation)
+
+
+def items_per_step(settings: TrainSettings) -> int:
+    """Items (rows or packs) of a whole optimiser step, on all processes together."""
+    train = settings.train
+    return train.per_device_batch_size * train.processes * train.gradient_accumulation
 
 
 def _grouped(

@@ -24,12 +24,18 @@ from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
 from gukbap.stages.train.sharding import mixed_precision, require_sharded, sharding_arguments
 
+#: A mean loss over so many times that of a blind guess (the logarithm of the vocabulary) is no training.
+EXPLODED = 2.0
+#: rows that an error names
+ROWS_NAMED = 20
+
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
     """A Trainer with the schedule of `learning_rate_factor` and the order of a sampler."""
 
-    def __init__(self, settings: TrainSettings, sampler: EpochSampler, **arguments: Any) -> None:
-        self.settings, self._sampler = settings, sampler
+    def __init__(self, settings: TrainSettings, items: TrainingItems, **arguments: Any) -> None:
+        self.settings, self.items = settings, items
+        self.vocabulary = int(arguments["model"].config.vocab_size)
         super().__init__(**arguments)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -41,7 +47,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read unty
         return self.lr_scheduler
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return self._sampler
+        return self.items.sampler
 
 
 class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
@@ -107,17 +113,23 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Show the loss; a loss that is no number ends the training."""
+        """Show the loss; one that is no number, or far worse than a guess, ends the training."""
         loss = logs.get("loss")
         if loss is None:
             return
         norm = logs.get("grad_norm", 0.0)
         # A checkpoint is saved after this, so that none ever holds weights that are no numbers.
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        assert self.trainer is not None
+        most = EXPLODED * math.log(self.trainer.vocabulary)
+        if not (math.isfinite(loss) and math.isfinite(norm) and loss <= most):
+            rows = self.trainer.items.rows_of_step(state.global_step)
+            named = ", ".join(rows[:ROWS_NAMED]) + (", …" if len(rows) > ROWS_NAMED else "")
             raise GukbapError(
-                f"the training loss became {loss} (gradient norm {norm}) at step {state.global_step}",
-                expected="a finite loss",
-                fix="lower train.learning_rate, or train with precision float32",
+                f"the training loss became {loss} (gradient norm {norm}) at step {state.global_step}, on the "
+                f"rows {named}",
+                expected=f"a loss of at most {most:.1f}, twice that of a blind guess at each token",
+                fix="look at these rows, lower train.learning_rate, or set train.precision=float32; "
+                "the last checkpoint is from before",
             )
         self._bar.advance(0, f"loss {loss:.4f}")
 
@@ -174,7 +186,7 @@ def build_trainer(
     """
     trainer = AnswerTrainer(
         settings,
-        items.sampler,
+        items,
         model=model,
         args=_arguments(settings, model, checkpoints),
         data_collator=items.collator,
