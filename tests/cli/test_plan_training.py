@@ -76,6 +76,14 @@ def test_a_cpu_recipe_has_no_hours_until_a_rate_is_measured(tmp_path: Path) -> N
     assert rated["hours"] == pytest.approx(90 / 3600)
 
 
+def test_what_a_reader_must_know_where_no_capacity_is_known(tmp_path: Path) -> None:
+    done = gukbap("plan", "smoke", "--gpus", "1", cwd=tmp_path)
+    assert "no kind of GPU is known; say --gpu" in done.stdout
+    done = gukbap("plan", "smoke", "--set", "cluster.train.memory=512Mi", cwd=tmp_path)
+    assert "and a cluster gives it 512Mi (cluster.train.memory)" in done.stdout
+    assert "cluster gives" not in gukbap("plan", "smoke", cwd=tmp_path).stdout
+
+
 def test_a_model_whose_sizes_are_not_here_is_no_error(tmp_path: Path) -> None:
     done = gukbap("plan", "smoke", "--set", "student.model=hf://nobody/nothing@main", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -54,7 +54,8 @@ class TrainingForecast:
         processes: one a GPU.
         moment: of a step, at which a process holds most.
         memory: then, of one process, in bytes by part.
-        capacity: of its GPU, in bytes; None where that is not known.
+        gpu: of which kind; None: CPUs, or not known.
+        capacity: of a GPU, in bytes; None where that is not known.
         work: steps, tokens and operations.
         hours: None where no rate is known.
         cost: None where no price is known.
@@ -68,6 +69,7 @@ class TrainingForecast:
     processes: int
     moment: str
     memory: Memory
+    gpu: str | None
     capacity: int | None
     work: Work
     hours: float | None
@@ -97,6 +99,7 @@ def forecast_training(recipe: Recipe, shape: ModelShape, data: Data, hardware: H
         processes=recipe.train.processes,
         moment=moment,
         memory=memory,
+        gpu=hardware.gpu.name if hardware.gpu else None,
         capacity=capacity,
         work=work,
         hours=hours,
