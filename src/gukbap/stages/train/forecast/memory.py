@@ -53,7 +53,7 @@ class Training:
         shape: of the model.
         config: the recipe's `train` section.
         batch: the largest that the process gets.
-        device: where it computes; on a CPU nothing is sharded.
+        on_gpu: where it computes; on a CPU the model's file is mapped, not read.
     """
 
     shape: ModelShape
