@@ -34,6 +34,15 @@ def test_logits_are_three_float32_tensors_of_the_trained_positions() -> None:
     assert capped.logits == 4 * 4 * 3 * 10
 
 
+def test_the_last_layer_meets_the_gradients_of_all_others() -> None:
+    found = dict(moments(training(length=4)))["last layer of the backward pass"]
+    assert found.gradients == 4 * (TINY_PARAMETERS - TINY_LAYER - 80)
+    # A token: two norms (input, root, normalised, output), feed-forward, queries, keys, values, output.
+    token = 4 * (2 * (3 * 8 + 1) + 4 * 16 + 8 + 4 + 4 + 8 + 2)
+    passing = 4 * (2 * 4 * 16 + 2 * 4 * 8 + 8 * 16)  # and one matrix's gradient
+    assert found.activations == 4 * token + passing
+
+
 def test_logits_are_bounded_by_the_chunk() -> None:
     shape = replace(TINY, vocabulary=LOGITS_AT_ONCE // 2)
     assert dict(moments(training(shape, length=100)))["loss"].logits == 3 * 4 * LOGITS_AT_ONCE

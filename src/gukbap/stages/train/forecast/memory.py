@@ -110,7 +110,8 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
     yield "end of the forward pass", _forward_end(training, base)
     yield "loss", _loss(training, base)
     yield "output layer", _output_layer(training, base)
-    yield "first layer of the backward pass", _backward_start(training, base)
+    yield "first layer of the backward pass", _first_layer(training, base)
+    yield "last layer of the backward pass", _last_layer(training, base)
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
 
@@ -220,26 +221,45 @@ def _head_gradient(training: Training) -> int:
     return product_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
 
 
-def _backward_start(training: Training, base: Memory) -> Memory:
-    shape, mode, batch = training.shape, training.mode, training.batch
+def _first_layer(training: Training, base: Memory) -> Memory:
+    """Where the backward pass begins: all activations are still there."""
+    shape = training.shape
     # Of one piece with the embedding's, the head's gradient waits for it; else it is added at once.
     waits = shape.tied or training.config.gradient_accumulation == 1
     head = _head_gradient(training) if waits and not training.sharded else 0
-    again = 0
+    kept = _kept_activations(training) + _lasting_casts(training)
     if training.config.gradient_checkpointing:
-        # A sliding layer with a mask keeps more than a full one.
-        again = layer_activations(shape, mode, batch, sliding=shape.sliding_layers > 0)
-        if mode != "bfloat16":  # the layer's input is there already
-            again -= hidden_bytes(shape, mode, batch)
-        if mode == "autocast":
-            again += BFLOAT16 * shape.layer_matrices
-    passing = _passing_gradients(training)
+        kept += _one_layer(training)
+        if training.mode != "bfloat16":  # the layer's input is there already
+            kept -= hidden_bytes(shape, training.mode, training.batch)
+    return _in_layer(training, base, _kept_gradients(training) + head, kept)
+
+
+def _last_layer(training: Training, base: Memory) -> Memory:
+    """Where it ends: the gradients of all other layers are there."""
+    gradients = _all_gradients(training)
+    if training.config.gradient_accumulation == 1:
+        own = training.shape.layer_parameters
+        if not (training.shape.tied or training.config.freeze_embeddings):
+            own += training.shape.embedding
+        gradients -= FLOAT32 * own // training.shards
+    return _in_layer(training, base, gradients, _one_layer(training))
+
+
+def _in_layer(training: Training, base: Memory, gradients: int, activations: int) -> Memory:
     return replace(
         base,
-        gradients=_kept_gradients(training) + head + _layer_reduction(training),
+        gradients=gradients + _layer_reduction(training),
         gathered=_layer_gathering(training),
-        activations=_kept_activations(training) + _lasting_casts(training) + again + passing,
+        activations=activations + _passing_gradients(training),
     )
+
+
+def _one_layer(training: Training) -> int:
+    """What one layer keeps, of the kind that keeps more: a sliding one that needs a mask."""
+    sliding = training.shape.sliding_layers > 0
+    casts = BFLOAT16 * training.shape.layer_matrices if training.mode == "autocast" else 0
+    return layer_activations(training.shape, training.mode, training.batch, sliding=sliding) + casts
 
 
 def _passing_gradients(training: Training) -> int:
