@@ -84,6 +84,13 @@ def test_what_a_reader_must_know_where_no_capacity_is_known(tmp_path: Path) -> N
     assert "cluster gives" not in gukbap("plan", "smoke", cwd=tmp_path).stdout
 
 
+def test_a_narrow_fit_is_told(tmp_path: Path) -> None:
+    done = gukbap("plan", "gukbap-qwen2-7b", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "to spare, and the overhead is an estimate" in done.stdout
+    assert "to spare" not in gukbap("plan", CARD, cwd=tmp_path).stdout
+
+
 def test_a_model_whose_sizes_are_not_here_is_no_error(tmp_path: Path) -> None:
     done = gukbap("plan", "smoke", "--set", "student.model=hf://nobody/nothing@main", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

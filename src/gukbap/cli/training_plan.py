@@ -25,6 +25,8 @@ from gukbap.stages.train.forecast import (
 
 GIB = 1 << 30
 GPU_LABEL = "nvidia.com/gpu.product"
+#: Of a GPU's memory, what should be left: the overhead is an estimate.
+MARGIN = 0.05
 #: Share of the peak rate that all operations together reach: an assumption, with rows one by one and
 #: parameters gathered over NVLink. PaLM's authors report 58 % (arXiv 2204.02311, appendix B).
 UTILISATION = 0.3
@@ -130,6 +132,9 @@ def training_notes(found: TrainingForecast | None, recipe: Recipe, options: Opti
         )
     if found.capacity is None:
         notes += _capacity_notes(found, recipe, options)
+    elif found.fits and found.memory.total > (1 - MARGIN) * found.capacity:
+        left = 1 - found.memory.total / found.capacity
+        notes.append(f"training: it fits with {left:.1%} to spare, and the overhead is an estimate")
     if found.hours is None:
         notes.append(
             "training: no rate is known, so no hours are told; measure it and say --tokens-per-second"

@@ -11,7 +11,7 @@ from gukbap.stages.train.forecast import KNOWN_SHAPES
 from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.memory import moments, peak
 from gukbap.stages.train.limits import LOGITS_AT_ONCE
-from tests.stages.train.forecast.shapes import TINY, TINY_PARAMETERS, training
+from tests.stages.train.forecast.shapes import TINY, TINY_LAYER, TINY_PARAMETERS, training
 
 GIB = 1 << 30
 MISTRAL = KNOWN_SHAPES["mistralai/Mistral-7B-Instruct-v0.2"]

@@ -9,7 +9,8 @@ from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.allocator import kept_after_freeing
 from gukbap.stages.train.forecast.hardware import GIB, Gpu
 from gukbap.stages.train.forecast.knobs import Setup, cheapest_change
-from gukbap.stages.train.forecast.memory import Memory, Training, peak
+from gukbap.stages.train.forecast.memory import peak
+from gukbap.stages.train.forecast.process import Memory, Training
 from gukbap.stages.train.forecast.shapes import ModelShape
 from gukbap.stages.train.forecast.work import Data, Work, work_of
 
