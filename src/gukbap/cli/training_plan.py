@@ -22,6 +22,7 @@ from gukbap.stages.train.forecast import (
     find_gpu,
     forecast_training,
 )
+from gukbap.stages.train.forecast.shapes import MODEL_TYPES
 
 GIB = 1 << 30
 GPU_LABEL = "nvidia.com/gpu.product"
@@ -122,8 +123,8 @@ def training_notes(found: TrainingForecast | None, recipe: Recipe, options: Opti
     """What a reader should know of the training's figures."""
     if found is None:
         return [
-            f"training is not forecast: the sizes of {recipe.student.model} are not known here (no "
-            "config.json of it is on this machine)"
+            f"training is not forecast: the sizes of {recipe.student.model} are not known here (its "
+            f"config.json is not on this machine, or its kind is none of {', '.join(MODEL_TYPES)})"
         ]
     notes = ["training: memory is that of rows of student.max_length tokens, all trained"]
     if options.rows is None or options.row_tokens is None:

@@ -58,7 +58,7 @@ class TrainingForecast:
         gpu: of which kind; None: CPUs, or not known.
         capacity: of a GPU, in bytes; None where that is not known.
         work: steps, tokens and operations.
-        hours: None where no rate is known.
+        hours: None where no rate is known, as with float32.
         cost: None where no price is known.
         fits: None where the capacity is not known.
         fix: overrides (`train.x=y`) that make it fit; empty where it fits, or nothing would.
@@ -149,7 +149,7 @@ def _fix(recipe: Recipe, shape: ModelShape, hardware: Hardware) -> list[str]:
 def _hours(work: Work, training: Training, hardware: Hardware) -> float | None:
     if hardware.tokens_per_second is not None:
         return work.tokens / hardware.tokens_per_second / SECONDS_AN_HOUR
-    if hardware.gpu is None:
+    if hardware.gpu is None or training.mode == "float32":  # a GPU's rate is that of bfloat16
         return None
     rate = hardware.gpu.rate * hardware.utilisation * training.config.processes
     return work.operations / rate / SECONDS_AN_HOUR
