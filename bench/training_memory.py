@@ -28,7 +28,8 @@ from gukbap.schemas import Call, Lineage, Message, Row, Teacher
 from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.allocator import kept_after_freeing
 from gukbap.stages.train.forecast.forecast import TOKENIZER_ENTRY
-from gukbap.stages.train.forecast.memory import Training, peak
+from gukbap.stages.train.forecast.memory import peak
+from gukbap.stages.train.forecast.process import Training
 from gukbap.stages.train.forecast.shapes import ModelShape
 
 MIB = 1 << 20

@@ -7,18 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gukbap.cli import cli
 from tests.command import gukbap
 
 CARD = "gukbap-mistral-7b"
 TOO_MUCH = ("--set", "train.per_device_batch_size=8", "--set", "train.gradient_checkpointing=false")
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, Any]:
-    """The JSON's training part of a plan that ends well."""
-    done = gukbap("plan", *arguments, "--json", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)["training"]
+def told(*arguments: str) -> str:
+    """What a plan that ends well prints; in this process, which saves the start of one."""
+    done = CliRunner().invoke(cli, ["plan", *arguments])
+    assert done.exception is None, done.exception
+    return done.stdout
+
+
+def planned(*arguments: str) -> dict[str, Any]:
+    """The JSON's training part of such a plan."""
+    found: dict[str, Any] = json.loads(told(*arguments, "--json"))["training"]
     return found
 
 
@@ -30,8 +37,8 @@ def test_the_reference_recipe_fits(tmp_path: Path) -> None:
     assert "30% of the GPU's peak rate is an assumption" in done.stdout
 
 
-def test_json_has_the_parts_and_no_invented_cost(tmp_path: Path) -> None:
-    found = planned(tmp_path, CARD, "--rows", "1849", "--row-tokens", "1500")
+def test_json_has_the_parts_and_no_invented_cost() -> None:
+    found = planned(CARD, "--rows", "1849", "--row-tokens", "1500")
     assert set(found["memory"]) == {
         "parameters",
         "gradients",
@@ -62,24 +69,34 @@ def test_what_cannot_fit_is_refused_after_all_is_said(tmp_path: Path, form: tupl
         assert "- training: memory is that of rows" in done.stdout
 
 
-def test_other_gpus_and_their_number(tmp_path: Path) -> None:
-    found = planned(tmp_path, CARD, *TOO_MUCH[:2], "--gpu", "H200", "--gpus", "8")
+def test_other_gpus_and_their_number() -> None:
+    found = planned(CARD, *TOO_MUCH[:2], "--gpu", "H200", "--gpus", "8")
     assert (found["processes"], found["fits"]) == (8, True)
     assert found["capacity"] > 139 << 30
 
 
-def test_a_cpu_recipe_has_no_hours_until_a_rate_is_measured(tmp_path: Path) -> None:
-    found = planned(tmp_path, "smoke", "--gpu-hour-price", "2")
+def test_a_cpu_recipe_has_no_hours_until_a_rate_is_measured() -> None:
+    found = planned("smoke", "--gpu-hour-price", "2")
     assert (found["hours"], found["cost"], found["capacity"], found["fits"]) == (None, None, None, None)
     assert found["parameters"] > 0
-    rated = planned(tmp_path, "smoke", "--tokens-per-second", "64", "--rows", "90", "--row-tokens", "64")
+    rated = planned("smoke", "--tokens-per-second", "64", "--rows", "90", "--row-tokens", "64")
     assert rated["hours"] == pytest.approx(90 / 3600)
 
 
-def test_a_model_whose_sizes_are_not_here_is_no_error(tmp_path: Path) -> None:
-    done = gukbap("plan", "smoke", "--set", "student.model=hf://nobody/nothing@main", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+def test_what_a_reader_must_know_where_no_capacity_is_known() -> None:
+    assert "no kind of GPU is known; say --gpu" in told("smoke", "--gpus", "1")
+    small = told("smoke", "--set", "cluster.train.memory=512Mi")
+    assert "and a cluster gives it 512Mi (cluster.train.memory)" in small
+    assert "cluster gives" not in told("smoke")
+
+
+def test_a_narrow_fit_is_told() -> None:
+    assert "to spare, and the overhead is an estimate" in told("gukbap-qwen2-7b")
+    assert "to spare" not in told(CARD)
+
+
+def test_a_model_whose_sizes_are_not_here_is_no_error() -> None:
+    document = json.loads(told("smoke", "--set", "student.model=hf://nobody/nothing@main", "--json"))
     assert document["training"] is None
     assert any("hf://nobody/nothing@main are not known here" in note for note in document["notes"])
 
@@ -97,7 +114,7 @@ def test_sizes_come_from_a_local_configuration(tmp_path: Path) -> None:
         "vocab_size": 10,
     }
     (model / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
-    assert planned(tmp_path, "smoke", "--set", f"student.model=file://{model}")["parameters"] == 1352
+    assert planned("smoke", "--set", f"student.model=file://{model}")["parameters"] == 1352
 
 
 def test_an_unknown_gpu_is_a_wrong_invocation(tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ from gukbap.stages.train.forecast import (
     find_gpu,
     forecast_training,
 )
+from gukbap.stages.train.forecast.shapes import MODEL_TYPES
 
 GIB = 1 << 30
 GPU_LABEL = "nvidia.com/gpu.product"
+#: Of a GPU's memory, what should be left: the overhead is an estimate.
+MARGIN = 0.05
 #: Share of the peak rate that all operations together reach: an assumption, with rows one by one and
 #: parameters gathered over NVLink. PaLM's authors report 58 % (arXiv 2204.02311, appendix B).
 UTILISATION = 0.3
@@ -97,11 +100,12 @@ def plan_training(recipe: Recipe, seeds: int, options: Options) -> TrainingForec
 def training_lines(found: TrainingForecast) -> list[str]:
     """A short table for people."""
     memory, work = found.memory, found.work
-    where = f"of {found.processes} processes" if found.processes > 1 else "of the process"
+    where = f"each of {found.processes} processes" if found.processes > 1 else "the process"
+    on = f" on {found.gpu}" if found.gpu else ""
     lines = [
-        f"training: {found.parameters / 1e9:.2f} billion parameters, {found.trainable / 1e9:.2f} trained; "
+        f"training: {found.parameters / 1e6:,.1f} million parameters, {found.trainable / 1e6:,.1f} trained; "
         f"{work.steps:,} steps, {work.tokens:,} tokens, {work.operations:.2e} operations",
-        f"  memory {where}, at the {found.moment}:",
+        f"  memory of {where}{on}, at its most ({found.moment}):",
     ]
     for name, size in asdict(memory).items():
         if size:
@@ -119,14 +123,19 @@ def training_notes(found: TrainingForecast | None, recipe: Recipe, options: Opti
     """What a reader should know of the training's figures."""
     if found is None:
         return [
-            f"training is not forecast: the sizes of {recipe.student.model} are not known here (no "
-            "config.json of it is on this machine)"
+            f"training is not forecast: the sizes of {recipe.student.model} are not known here (its "
+            f"config.json is not on this machine, or its kind is none of {', '.join(MODEL_TYPES)})"
         ]
     notes = ["training: memory is that of rows of student.max_length tokens, all trained"]
     if options.rows is None or options.row_tokens is None:
         notes.append(
             "training: every row is kept and as long as its replies may be; say --rows and --row-tokens"
         )
+    if found.capacity is None:
+        notes += _capacity_notes(found, recipe, options)
+    elif found.fits and found.memory.total > (1 - MARGIN) * found.capacity:
+        left = 1 - found.memory.total / found.capacity
+        notes.append(f"training: it fits with {left:.1%} to spare, and the overhead is an estimate")
     if found.hours is None:
         notes.append(
             "training: no rate is known, so no hours are told; measure it and say --tokens-per-second"
@@ -134,6 +143,18 @@ def training_notes(found: TrainingForecast | None, recipe: Recipe, options: Opti
     elif options.tokens_per_second is None:
         notes.append(f"training: {options.utilisation:.0%} of the GPU's peak rate is an assumption")
     return notes
+
+
+def _capacity_notes(found: TrainingForecast, recipe: Recipe, options: Options) -> list[str]:
+    if recipe.cluster.train.gpus or options.gpus:
+        return ["training: whether it fits is not told, since no kind of GPU is known; say --gpu"]
+    asked = recipe.cluster.train.memory
+    together = found.processes * found.memory.total
+    if together > int(asked[:-2]) * (GIB if asked.endswith("Gi") else 1 << 20):
+        return [
+            f"training: takes {together / GIB:.1f} GiB, and a cluster gives it {asked} (cluster.train.memory)"
+        ]
+    return []
 
 
 def refusal(found: TrainingForecast) -> GukbapError:

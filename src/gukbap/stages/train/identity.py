@@ -40,6 +40,8 @@ def training_identity(
     return {
         "settings": settings.model_dump(mode="json", exclude={"train": _NO_MATTER}),
         "rows_a_step": rows_a_step(settings.train),
+        # Rows of alike length are sought among so many micro-batches (order.WINDOW): others would be in each step.
+        "grouped_by": settings.train.per_device_batch_size if settings.train.batching == "grouped" else None,
         "sharding": settings.train.sharding,
         "training_sha256": rows_digest(rows),
         "validation_sha256": rows_digest(validation),
@@ -65,7 +67,7 @@ def claim_work_folder(
     memory = work / "identity.json"
     known = read_json(memory) if memory.exists() else identity
     different = {key for key in {*known, *identity} if known.get(key) != identity.get(key)}
-    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= {"rows_a_step", "sharding"}:
+    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= {"rows_a_step", "sharding", "grouped_by"}:
         _require_readable(work, known, settings.train)
     if different:
         progress.say(f"the checkpoints in {work} belong to another training and are removed")
@@ -83,6 +85,14 @@ def _require_readable(work: Path, known: dict[str, Any], train: TrainConfig) -> 
             f"the checkpoints in {work} were saved with train.sharding={known['sharding']}",
             expected=f"the same; train.sharding is {train.sharding}",
             fix=f"set train.sharding={known['sharding']} to go on from them, {anew}",
+        )
+    if known.get("grouped_by") not in (None, train.per_device_batch_size):
+        raise ConfigError(
+            f"the checkpoints in {work} were made with train.per_device_batch_size={known['grouped_by']}, by "
+            "which train.batching=grouped orders the rows",
+            expected=f"the same; it is {train.per_device_batch_size}",
+            fix=f"set train.per_device_batch_size={known['grouped_by']} to go on from them, and change "
+            f"train.gradient_accumulation instead, {anew}",
         )
     if known["rows_a_step"] != rows_a_step(train):
         raise ConfigError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from gukbap.config import TrainConfig
 from gukbap.stages.train.forecast.activations import Batch
-from gukbap.stages.train.forecast.memory import Training
+from gukbap.stages.train.forecast.process import Training
 from gukbap.stages.train.forecast.shapes import ModelShape
 
 #: hidden 8, two layers, 2 heads of 4 over one key and value head, feed-forward 16, vocabulary 10, untied

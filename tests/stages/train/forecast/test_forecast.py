@@ -73,6 +73,10 @@ def test_hours_and_cost() -> None:
     assert told().cost is None
 
 
+def test_no_hours_are_told_from_a_rate_of_other_numbers() -> None:
+    assert told("train.precision=float32").hours is None
+
+
 def test_a_measured_rate_goes_before_an_assumed_one() -> None:
     recipe = load_recipe("gukbap-mistral-7b")
     hardware = Hardware(None, False, 1.0, 0.3, tokens_per_second=100.0)

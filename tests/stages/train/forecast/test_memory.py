@@ -11,7 +11,7 @@ from gukbap.stages.train.forecast import KNOWN_SHAPES
 from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.memory import moments, peak
 from gukbap.stages.train.limits import LOGITS_AT_ONCE
-from tests.stages.train.forecast.shapes import TINY, TINY_PARAMETERS, training
+from tests.stages.train.forecast.shapes import TINY, TINY_LAYER, TINY_PARAMETERS, training
 
 GIB = 1 << 30
 MISTRAL = KNOWN_SHAPES["mistralai/Mistral-7B-Instruct-v0.2"]
@@ -32,6 +32,15 @@ def test_logits_are_three_float32_tensors_of_the_trained_positions() -> None:
     assert found.logits == 3 * 4 * 3 * 10  # three positions have a next token
     capped = dict(moments(training(replace(TINY, logit_cap=30.0))))["loss"]
     assert capped.logits == 4 * 4 * 3 * 10
+
+
+def test_the_last_layer_meets_the_gradients_of_all_others() -> None:
+    found = dict(moments(training(length=4)))["last layer of the backward pass"]
+    assert found.gradients == 4 * (TINY_PARAMETERS - TINY_LAYER - 80)
+    # A token: two norms (input, root, normalised, output), feed-forward, queries, keys, values, output.
+    token = 4 * (2 * (3 * 8 + 1) + 4 * 16 + 8 + 4 + 4 + 8 + 2)
+    passing = 4 * (2 * 4 * 16 + 2 * 4 * 8 + 8 * 16)  # and one matrix's gradient
+    assert found.activations == 4 * token + passing
 
 
 def test_logits_are_bounded_by_the_chunk() -> None:

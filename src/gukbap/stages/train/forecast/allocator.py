@@ -9,7 +9,8 @@ are born between activations. Checkpointing, which makes and frees each layer tw
 from __future__ import annotations
 
 from gukbap.stages.train.forecast.activations import FLOAT32
-from gukbap.stages.train.forecast.memory import Memory, Training, chunk_positions, moments
+from gukbap.stages.train.forecast.memory import moments
+from gukbap.stages.train.forecast.process import Memory, Training, chunk_positions
 
 #: glibc's DEFAULT_MMAP_THRESHOLD_MAX on 64-bit machines, in bytes
 LARGE = 32 << 20

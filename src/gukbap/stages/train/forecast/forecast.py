@@ -9,7 +9,8 @@ from gukbap.stages.train.forecast.activations import Batch
 from gukbap.stages.train.forecast.allocator import kept_after_freeing
 from gukbap.stages.train.forecast.hardware import GIB, Gpu
 from gukbap.stages.train.forecast.knobs import Setup, cheapest_change
-from gukbap.stages.train.forecast.memory import Memory, Training, peak
+from gukbap.stages.train.forecast.memory import peak
+from gukbap.stages.train.forecast.process import Memory, Training
 from gukbap.stages.train.forecast.shapes import ModelShape
 from gukbap.stages.train.forecast.work import Data, Work, work_of
 
@@ -54,9 +55,10 @@ class TrainingForecast:
         processes: one a GPU.
         moment: of a step, at which a process holds most.
         memory: then, of one process, in bytes by part.
-        capacity: of its GPU, in bytes; None where that is not known.
+        gpu: of which kind; None: CPUs, or not known.
+        capacity: of a GPU, in bytes; None where that is not known.
         work: steps, tokens and operations.
-        hours: None where no rate is known.
+        hours: None where no rate is known, as with float32.
         cost: None where no price is known.
         fits: None where the capacity is not known.
         fix: overrides (`train.x=y`) that make it fit; empty where it fits, or nothing would.
@@ -68,6 +70,7 @@ class TrainingForecast:
     processes: int
     moment: str
     memory: Memory
+    gpu: str | None
     capacity: int | None
     work: Work
     hours: float | None
@@ -97,6 +100,7 @@ def forecast_training(recipe: Recipe, shape: ModelShape, data: Data, hardware: H
         processes=recipe.train.processes,
         moment=moment,
         memory=memory,
+        gpu=hardware.gpu.name if hardware.gpu else None,
         capacity=capacity,
         work=work,
         hours=hours,
@@ -145,7 +149,7 @@ def _fix(recipe: Recipe, shape: ModelShape, hardware: Hardware) -> list[str]:
 def _hours(work: Work, training: Training, hardware: Hardware) -> float | None:
     if hardware.tokens_per_second is not None:
         return work.tokens / hardware.tokens_per_second / SECONDS_AN_HOUR
-    if hardware.gpu is None:
+    if hardware.gpu is None or training.mode == "float32":  # a GPU's rate is that of bfloat16
         return None
     rate = hardware.gpu.rate * hardware.utilisation * training.config.processes
     return work.operations / rate / SECONDS_AN_HOUR

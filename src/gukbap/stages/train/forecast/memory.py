@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
-from gukbap.config import TrainConfig
 from gukbap.stages.train.forecast.activations import (
     BFLOAT16,
     FLOAT32,
-    Batch,
-    Mode,
     head_activations,
     hidden_bytes,
     layer_activations,
@@ -19,80 +16,12 @@ from gukbap.stages.train.forecast.activations import (
     residual_bytes,
     shared_activations,
 )
-from gukbap.stages.train.forecast.shapes import ModelShape
-from gukbap.stages.train.limits import LOGITS_AT_ONCE, SHARDED_ACCUMULATION
+from gukbap.stages.train.forecast.process import Memory, Training, chunk_positions
+from gukbap.stages.train.limits import SHARDED_ACCUMULATION
 
 #: float32 tensors of a position's logits that are alive at once in the backward pass of cross_entropy:
 #: the log-probabilities, their gradient and the logits' gradient; a softcap keeps its tanh besides.
 _LOGIT_TENSORS = 3
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of one process by what they are for."""
-
-    parameters: int = 0
-    gradients: int = 0
-    optimiser: int = 0
-    gathered: int = 0
-    activations: int = 0
-    logits: int = 0
-    overhead: int = 0
-
-    @property
-    def total(self) -> int:
-        """All parts together."""
-        return sum(getattr(self, field.name) for field in fields(self))
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a process's memory depends on.
-
-    Attributes:
-        shape: of the model.
-        config: the recipe's `train` section.
-        batch: the largest that the process gets.
-        device: where it computes; on a CPU nothing is sharded.
-    """
-
-    shape: ModelShape
-    config: TrainConfig
-    batch: Batch
-    on_gpu: bool
-
-    @property
-    def mode(self) -> Mode:
-        """Which numbers are float32 and which bfloat16."""
-        if self.config.precision == "float32":
-            return "float32"
-        return "bfloat16" if self.sharded else "autocast"
-
-    @property
-    def sharded(self) -> bool:
-        """Whether FSDP2 splits parameters, gradients and states over the processes."""
-        return self.config.sharding == "fsdp"
-
-    @property
-    def shards(self) -> int:
-        """Processes that hold a part each."""
-        return self.config.processes if self.sharded else 1
-
-    @property
-    def trainable(self) -> int:
-        """Parameters that get a gradient."""
-        frozen = self.shape.embedding if self.config.freeze_embeddings else 0
-        return self.shape.parameters - frozen
-
-    @property
-    def head_is_trained(self) -> bool:
-        """Whether the output layer gets a gradient."""
-        return not (self.shape.tied and self.config.freeze_embeddings)
-
-    @property
-    def gathered_bytes(self) -> int:
-        """Bytes of a gathered parameter: FSDP2 casts before it gathers."""
-        return FLOAT32 if self.mode == "float32" else BFLOAT16
 
 
 def peak(training: Training) -> tuple[str, Memory]:
@@ -110,7 +39,8 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
     yield "end of the forward pass", _forward_end(training, base)
     yield "loss", _loss(training, base)
     yield "output layer", _output_layer(training, base)
-    yield "first layer of the backward pass", _backward_start(training, base)
+    yield "first layer of the backward pass", _first_layer(training, base)
+    yield "last layer of the backward pass", _last_layer(training, base)
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
 
@@ -142,9 +72,14 @@ def _layer_gathering(training: Training) -> int:
     return 3 * training.gathered_bytes * training.shape.layer_parameters if training.sharded else 0
 
 
-def _head_gathering(training: Training) -> int:
-    """The output layer is gathered for the loss and stays until its backward pass is over."""
-    return 2 * training.gathered_bytes * training.shape.embedding if training.sharded else 0
+def _head_gathering(training: Training, *, arriving: int) -> int:
+    """The output layer is gathered for the loss and stays until its backward pass is over.
+
+    Args:
+        arriving: parameters in the buffer of a gathering under way: the output layer's in the forward
+            pass, and in the backward pass those of the last layer, which is fetched ahead.
+    """
+    return training.gathered_bytes * (training.shape.embedding + arriving) if training.sharded else 0
 
 
 def _layer_reduction(training: Training) -> int:
@@ -171,11 +106,6 @@ def _cast_weights(training: Training) -> int:
     return BFLOAT16 * (shape.layers * shape.layer_matrices + shape.embedding)
 
 
-def chunk_positions(training: Training, positions: int) -> int:
-    """Positions whose logits are computed at once."""
-    return min(positions, max(1, LOGITS_AT_ONCE // training.shape.vocabulary))
-
-
 def _loss(training: Training, base: Memory) -> Memory:
     """In cross_entropy's backward pass; of several chunks, in a later one's."""
     shape, trained = training.shape, training.batch.trained
@@ -186,7 +116,7 @@ def _loss(training: Training, base: Memory) -> Memory:
     return replace(
         base,
         gradients=_kept_gradients(training) + head,
-        gathered=_head_gathering(training),
+        gathered=_head_gathering(training, arriving=shape.layer_parameters),
         activations=_kept_activations(training) + _lasting_casts(training),
         logits=tensors * FLOAT32 * chunk * shape.vocabulary,
     )
@@ -202,7 +132,7 @@ def _forward_end(training: Training, base: Memory) -> Memory:
     return replace(
         base,
         gradients=_kept_gradients(training),
-        gathered=_head_gathering(training),
+        gathered=_head_gathering(training, arriving=training.shape.embedding),
         activations=_kept_activations(training) + _cast_weights(training),
         logits=2 * FLOAT32 * chunk * training.shape.vocabulary,
     )
@@ -220,26 +150,45 @@ def _head_gradient(training: Training) -> int:
     return product_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
 
 
-def _backward_start(training: Training, base: Memory) -> Memory:
-    shape, mode, batch = training.shape, training.mode, training.batch
+def _first_layer(training: Training, base: Memory) -> Memory:
+    """Where the backward pass begins: all activations are still there."""
+    shape = training.shape
     # Of one piece with the embedding's, the head's gradient waits for it; else it is added at once.
     waits = shape.tied or training.config.gradient_accumulation == 1
     head = _head_gradient(training) if waits and not training.sharded else 0
-    again = 0
+    kept = _kept_activations(training) + _lasting_casts(training)
     if training.config.gradient_checkpointing:
-        # A sliding layer with a mask keeps more than a full one.
-        again = layer_activations(shape, mode, batch, sliding=shape.sliding_layers > 0)
-        if mode != "bfloat16":  # the layer's input is there already
-            again -= hidden_bytes(shape, mode, batch)
-        if mode == "autocast":
-            again += BFLOAT16 * shape.layer_matrices
-    passing = _passing_gradients(training)
+        kept += _one_layer(training)
+        if training.mode != "bfloat16":  # the layer's input is there already
+            kept -= hidden_bytes(shape, training.mode, training.batch)
+    return _in_layer(training, base, _kept_gradients(training) + head, kept)
+
+
+def _last_layer(training: Training, base: Memory) -> Memory:
+    """Where it ends: the gradients of all other layers are there."""
+    gradients = _all_gradients(training)
+    if training.config.gradient_accumulation == 1:
+        own = training.shape.layer_parameters
+        if not (training.shape.tied or training.config.freeze_embeddings):
+            own += training.shape.embedding
+        gradients -= FLOAT32 * own // training.shards
+    return _in_layer(training, base, gradients, _one_layer(training))
+
+
+def _in_layer(training: Training, base: Memory, gradients: int, activations: int) -> Memory:
     return replace(
         base,
-        gradients=_kept_gradients(training) + head + _layer_reduction(training),
+        gradients=gradients + _layer_reduction(training),
         gathered=_layer_gathering(training),
-        activations=_kept_activations(training) + _lasting_casts(training) + again + passing,
+        activations=activations + _passing_gradients(training),
     )
+
+
+def _one_layer(training: Training) -> int:
+    """What one layer keeps, of the kind that keeps more: a sliding one that needs a mask."""
+    sliding = training.shape.sliding_layers > 0
+    casts = BFLOAT16 * training.shape.layer_matrices if training.mode == "autocast" else 0
+    return layer_activations(training.shape, training.mode, training.batch, sliding=sliding) + casts
 
 
 def _passing_gradients(training: Training) -> int:
@@ -268,5 +217,8 @@ def _validation(training: Training, base: Memory) -> Memory:
     logits = 2 * FLOAT32 * chunk_positions(training, positions) * shape.vocabulary
     per_token = 3 * product_bytes(mode) * shape.intermediate + 3 * residual_bytes(mode) * shape.hidden
     return replace(
-        base, gathered=_head_gathering(training), activations=per_token * batch.tokens, logits=logits
+        base,
+        gathered=_head_gathering(training, arriving=shape.embedding),
+        activations=per_token * batch.tokens,
+        logits=logits,
     )

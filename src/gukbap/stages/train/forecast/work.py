@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gukbap.config import TrainConfig
-from gukbap.stages.train.forecast.memory import Training, chunk_positions
+from gukbap.stages.train.forecast.process import Training, chunk_positions
 
 
 @dataclass(frozen=True)
