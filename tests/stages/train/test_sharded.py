@@ -101,7 +101,8 @@ def interrupted(base: Path, folder: Path, patch: pytest.MonkeyPatch, deed: str, 
 def test_killed_processes_end_with_the_same_curve_and_weights(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: tuple[TrainResult, Path]
 ) -> None:
-    """First one process at a random step, then all with their launcher before a checkpoint is marked."""
+    """First one process at a random step, then all with their launcher before a checkpoint is marked; then
+    the newest whole one loses a shard."""
     rank = random.choice([0, 1])
     deeds = {
         f"on_step_end {random.choice([1, 2, 3])} {rank} kill": f"process {rank} was killed by SIGKILL",
@@ -109,6 +110,9 @@ def test_killed_processes_end_with_the_same_curve_and_weights(
     }
     for deed, words in deeds.items():
         interrupted(base, tmp_path, monkeypatch, deed, words)
+    newest = newest_complete(tmp_path / "work" / "checkpoints", SilentProgress())
+    assert newest is not None
+    (newest / "optimizer_0" / "__1_0.distcp").unlink()
     resumed = run(base, tmp_path, processes=2, gradient_accumulation=2)
     assert resumed.statistics["history"] == uninterrupted[0].statistics["history"], list(deeds)
     assert same(resumed.model, uninterrupted[0].model), list(deeds)

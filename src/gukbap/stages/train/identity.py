@@ -20,6 +20,9 @@ CHECKPOINTS = "checkpoints"
 _SPREAD = {"processes", "per_device_batch_size", "gradient_accumulation"}
 _NO_MATTER = {*_SPREAD, "sharding", "save_every_steps", "keep_checkpoints", "collective_timeout_seconds"}
 
+#: keys of the identity that say how steps are made, and not of what
+_STEPS = {"rows_a_step", "sharding", "grouped_by"}
+
 
 def rows_digest(rows: Sequence[Row]) -> str:
     """SHA-256 of rows, in their order."""
@@ -40,7 +43,8 @@ def training_identity(
     return {
         "settings": settings.model_dump(mode="json", exclude={"train": _NO_MATTER}),
         "rows_a_step": rows_a_step(settings.train),
-        # Rows of alike length are sought among so many micro-batches (order.WINDOW): others would be in each step.
+        # Rows of alike length are sought among so many micro-batches (order.WINDOW); with others the steps would
+        # hold other rows.
         "grouped_by": settings.train.per_device_batch_size if settings.train.batching == "grouped" else None,
         "sharding": settings.train.sharding,
         "training_sha256": rows_digest(rows),
@@ -67,7 +71,11 @@ def claim_work_folder(
     memory = work / "identity.json"
     known = read_json(memory) if memory.exists() else identity
     different = {key for key in {*known, *identity} if known.get(key) != identity.get(key)}
-    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= {"rows_a_step", "sharding", "grouped_by"}:
+    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= {
+        "rows_a_step",
+        "sharding",
+        "grouped_by",
+    }:
         _require_readable(work, known, settings.train)
     if different:
         progress.say(f"the checkpoints in {work} belong to another training and are removed")
