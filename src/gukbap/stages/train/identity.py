@@ -43,8 +43,8 @@ def training_identity(
     return {
         "settings": settings.model_dump(mode="json", exclude={"train": _NO_MATTER}),
         "rows_a_step": rows_a_step(settings.train),
-        # Rows of alike length are sought among so many micro-batches (order.WINDOW); with others the steps would
-        # hold other rows.
+        # Rows of alike length are sought among so many micro-batches (order.WINDOW): with others the
+        # steps would hold other rows.
         "grouped_by": settings.train.per_device_batch_size if settings.train.batching == "grouped" else None,
         "sharding": settings.train.sharding,
         "training_sha256": rows_digest(rows),
