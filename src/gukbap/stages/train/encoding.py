@@ -17,12 +17,13 @@ from gukbap.stages.train.lengths import Part, split_at_turns, truncate_at_senten
 class Example:
     """One conversation: token ids, and for each whether it is trained (answers and end tokens).
 
-    `row_id` and `messages` say where it comes from: the row, and as much of it as is in the ids.
+    `row_id`, `category` and `messages` say where it comes from: the row, and as much of it as is in the ids.
     """
 
     ids: list[int]
     trained: list[bool]
     row_id: str = ""
+    category: str = ""
     messages: list[Message] = field(default_factory=list)
 
 
@@ -113,7 +114,7 @@ def _example(row: Row, part: Part, tokenizer: TokenizerLike, template: ChatTempl
         ids, trained = ids[:-1], trained[:-1]  # the end token
     if not any(trained):
         raise _UntrainableError("no trained token")
-    return Example(ids, trained, row.id, part.messages)
+    return Example(ids, trained, row.id, row.category, part.messages)
 
 
 def _shortened(

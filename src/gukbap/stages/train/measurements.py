@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gukbap.files import read_json, write_json
+from gukbap.stages.train.validation import CATEGORY, perplexity
 
 
 class Measurements:
@@ -42,6 +43,18 @@ class Measurements:
             }
             for step, point in sorted(self._points.items())
         ]
+
+    def by_category(self) -> dict[str, dict[str, float]]:
+        """For each category of the validation rows: loss before and after training, and perplexity after."""
+        return {
+            name.removeprefix(CATEGORY): {
+                "base_loss": self.first[name],
+                "validation_loss": loss,
+                "validation_perplexity": perplexity(loss),
+            }
+            for name, loss in self.last.items()
+            if name.startswith(CATEGORY) and name in self.first
+        }
 
     @property
     def first(self) -> dict[str, float]:

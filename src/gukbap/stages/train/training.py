@@ -35,7 +35,7 @@ from gukbap.stages.train.trainer import (
     require_same_start,
     stopping_in_order,
 )
-from gukbap.stages.train.validation import validation_losses
+from gukbap.stages.train.validation import perplexity, validation_losses
 
 
 def train_in_process(
@@ -164,6 +164,8 @@ def _statistics(
         "base_full_loss": base["full_loss"],
         "validation_loss": tuned["answer_loss"],
         "validation_full_loss": tuned["full_loss"],
+        "validation_perplexity": perplexity(tuned["answer_loss"]),
+        "validation_by_category": measurements.by_category(),
         "history": sorted([*measurements.points, *steps], key=lambda point: point["step"]),
     }
 

@@ -1,9 +1,10 @@
-"""Validation loss: over answers, as trained, and over whole conversations, side by side."""
+"""Validation loss: over answers, as trained, and over whole conversations, side by side; and by category."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from gukbap.errors import GukbapError
 from gukbap.ports import Progress
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.encoding import Example
+
+#: what the names of categories' losses begin with
+CATEGORY = "category/"
 
 
 def validation_losses(
@@ -22,30 +26,34 @@ def validation_losses(
     device: Any,
     progress: Progress,
 ) -> dict[str, float]:
-    """Mean cross-entropy in nats a token: `answer_loss` and `full_loss`.
+    """Mean cross-entropy in nats a token: `answer_loss` and `full_loss`, and for each category of the rows
+    `category/NAME`, over its answers.
 
     Every process measures all examples, so that the number does not depend on how many there are.
 
     Raises:
         GukbapError: a loss is no number.
     """
-    sums: dict[str, float] = {"answer_sum": 0.0, "answer_count": 0.0, "full_sum": 0.0, "full_count": 0.0}
+    sums: Counter[str] = Counter()
+    answers: dict[str, Counter[str]] = {}
     training = model.training
     model.eval()
-    # Batches of alike lengths waste little on padding; the sums do not depend on the order.
-    ordered = sorted(examples, key=lambda example: len(example.ids))
-    with torch.no_grad(), progress.bar("validation (rows)", len(ordered)) as bar:
-        for start in range(0, len(ordered), batch_size):
-            batch = ordered[start : start + batch_size]
+    with torch.no_grad(), progress.bar("validation (rows)", len(examples)) as bar:
+        for batch in _batches(examples, batch_size):
             inputs = {key: value.to(device) for key, value in collator(batch).items()}
-            found = model(**inputs, full_sequence=True)
-            for key in sums:
-                sums[key] += float(found[key])
+            found = {key: float(value) for key, value in model(**inputs, full_sequence=True).items()}
+            sums.update(found)
+            answers.setdefault(batch[0].category, Counter()).update(found)
             bar.advance(len(batch))
     model.train(training)
     losses = {
         "answer_loss": sums["answer_sum"] / sums["answer_count"],
         "full_loss": sums["full_sum"] / sums["full_count"],
+        **{
+            f"{CATEGORY}{name}": found["answer_sum"] / found["answer_count"]
+            for name, found in sorted(answers.items())
+            if name
+        },
     }
     if not all(math.isfinite(loss) for loss in losses.values()):
         raise GukbapError(
@@ -54,3 +62,19 @@ def validation_losses(
             fix="look at the base model; if training spoilt it, lower train.learning_rate",
         )
     return losses
+
+
+def perplexity(loss: float) -> float:
+    """Of a mean cross-entropy in nats a token."""
+    return math.exp(min(loss, 700.0))  # beyond that it is no float
+
+
+def _batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
+    """Batches of one category and of alike lengths, which waste little on padding; the sums do not depend on
+    the order."""
+    by_category: dict[str, list[Example]] = {}
+    for example in sorted(examples, key=lambda example: len(example.ids)):
+        by_category.setdefault(example.category, []).append(example)
+    for members in by_category.values():
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
