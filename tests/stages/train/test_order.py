@@ -112,16 +112,17 @@ def seen(monkeypatch: pytest.MonkeyPatch, action: Any) -> list[list[list[int]]]:
 
 
 @pytest.mark.parametrize(
-    ("batching", "stops"), [("grouped", (1, 2, 3, 4, 5)), ("random", (4,)), ("packed", (1, 2, 3))]
+    ("batching", "stops"), [("grouped", (1, 3, 5)), ("random", (4,)), ("packed", (1, 3))]
 )
-def test_a_training_stopped_at_any_step_sees_the_same_batches(
+def test_a_stopped_training_goes_on_with_the_same_batches(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batching: str, stops: tuple[int, ...]
 ) -> None:
+    """Within the first epoch, at its end, and within the second."""
     chosen = settings(batching=batching, save_every_steps=1, gradient_accumulation=1 + (batching != "packed"))
     results = {}
     whole = seen(monkeypatch, lambda: results.update({0: run(base, tmp_path / "whole", chosen)}))
     steps = results[0].statistics["steps"]
-    assert steps == max(stops) + 1 or batching == "random"
+    assert max(stops) < steps
     for step in stops:
         folder = tmp_path / str(step)
         with monkeypatch.context() as patch:
