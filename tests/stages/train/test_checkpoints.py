@@ -194,7 +194,7 @@ def work(base: Path, tmp_path: Path) -> Path:
     "chosen",
     [
         {"processes": 4, "gradient_accumulation": 1},
-        {"processes": 1, "per_device_batch_size": 8, "gradient_accumulation": 1},
+        {"processes": 1, "gradient_accumulation": 4},
         {"processes": 2, "save_every_steps": 9, "keep_checkpoints": 3},
     ],
 )
@@ -211,6 +211,11 @@ def test_another_spread_of_the_same_steps_goes_on(base: Path, work: Path, chosen
         ({"processes": 1}, "in steps of 8 rows", "set train.gradient_accumulation=4 to go on from them"),
         ({"processes": 3}, "in steps of 8 rows", "choose a train.processes by which 8 can be divided"),
         ({"processes": 2, "sharding": "fsdp"}, "train.sharding=none", "set train.sharding=none to go on"),
+        (
+            {"processes": 1, "per_device_batch_size": 8, "gradient_accumulation": 1},
+            "train.per_device_batch_size=2",
+            "set train.per_device_batch_size=2 to go on",
+        ),
     ],
 )
 def test_other_steps_are_one_error_with_the_knob(
