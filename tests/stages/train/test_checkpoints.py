@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -211,8 +213,8 @@ def test_another_spread_of_the_same_steps_goes_on(base: Path, work: Path, chosen
         ({"processes": 2, "sharding": "fsdp"}, "train.sharding=none", "set train.sharding=none to go on"),
         (
             {"processes": 1, "per_device_batch_size": 8, "gradient_accumulation": 1},
-            "by which train.batching=grouped orders the rows",
-            "set train.per_device_batch_size=2",
+            "train.per_device_batch_size=2",
+            "set train.per_device_batch_size=2 to go on",
         ),
     ],
 )
@@ -264,10 +266,20 @@ def test_every_librarys_full_disk_is_understood(tmp_path: Path, error: BaseExcep
         raise error
 
 
+def test_torchs_failed_write_is_a_full_disk_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    with pytest.raises(StorageFullError), explained_failures(tmp_path):
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+    with pytest.raises(RuntimeError, match="size mismatch"), explained_failures(tmp_path):
+        raise RuntimeError("size mismatch")
+
+
 def test_other_failures_stay_what_they_are(tmp_path: Path) -> None:
     torn = checkpoint(tmp_path, 2, marked=False)
-    with pytest.raises(RuntimeError, match="file write failed"), explained_failures(tmp_path):
-        raise RuntimeError("file write failed")
+    with pytest.raises(RuntimeError, match="unexpected pos"), explained_failures(tmp_path):
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
     with pytest.raises(CheckpointException), explained_failures(tmp_path):
         raise CheckpointException("save", {1: _wrap_exception(ValueError("of another kind"))})
     assert torn.exists()

@@ -17,6 +17,8 @@ from gukbap.stages.train.checkpoints import remove_unfinished
 #: Less than this free, and a failed write was for want of space, whatever the library says of it.
 _FULL_BYTES = 1 << 26
 _FULL_WORDS = ("no space left on device", "disk quota exceeded")
+#: How torch.save tells of a failed write: "file write failed", "unexpected pos", both from this file.
+_TORCH_WRITER = "inline_container"
 
 
 @contextmanager
@@ -52,8 +54,8 @@ def _is_full_disk(error: BaseException, folder: Path) -> bool:
         return any(_is_full_disk(failure[0], folder) for failure in error.failures.values())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    # safetensors has an error of its own, and torch says only that a write failed.
+    # safetensors has an error of its own, and torch does not say why a write failed.
     said = str(error).lower()
     if any(words in said for words in _FULL_WORDS):
         return True
-    return "write failed" in said and shutil.disk_usage(folder).free < _FULL_BYTES
+    return _TORCH_WRITER in said and shutil.disk_usage(folder).free < _FULL_BYTES

@@ -19,9 +19,8 @@ CHECKPOINTS = "checkpoints"
 #: it changes what is trained.
 _SPREAD = {"processes", "per_device_batch_size", "gradient_accumulation"}
 _NO_MATTER = {*_SPREAD, "sharding", "save_every_steps", "keep_checkpoints", "collective_timeout_seconds"}
-
-#: keys of the identity that say how steps are made, and not of what
-_STEPS = {"rows_a_step", "sharding", "grouped_by"}
+#: What an identity says of it. The rows of a micro-batch decide an epoch's order where rows are grouped.
+_HOW_STEPS_ARE_CUT = {"rows_a_step", "per_device_batch_size", "sharding"}
 
 
 def rows_digest(rows: Sequence[Row]) -> str:
@@ -43,9 +42,7 @@ def training_identity(
     return {
         "settings": settings.model_dump(mode="json", exclude={"train": _NO_MATTER}),
         "rows_a_step": rows_a_step(settings.train),
-        # Rows of alike length are sought among so many micro-batches (order.WINDOW): with others the
-        # steps would hold other rows.
-        "grouped_by": settings.train.per_device_batch_size if settings.train.batching == "grouped" else None,
+        "per_device_batch_size": settings.train.per_device_batch_size,
         "sharding": settings.train.sharding,
         "training_sha256": rows_digest(rows),
         "validation_sha256": rows_digest(validation),
@@ -71,11 +68,7 @@ def claim_work_folder(
     memory = work / "identity.json"
     known = read_json(memory) if memory.exists() else identity
     different = {key for key in {*known, *identity} if known.get(key) != identity.get(key)}
-    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= {
-        "rows_a_step",
-        "sharding",
-        "grouped_by",
-    }:
+    if any((work / CHECKPOINTS).glob("checkpoint-*")) and different <= _HOW_STEPS_ARE_CUT:
         _require_readable(work, known, settings.train)
     if different:
         progress.say(f"the checkpoints in {work} belong to another training and are removed")
@@ -88,20 +81,13 @@ def claim_work_folder(
 
 def _require_readable(work: Path, known: dict[str, Any], train: TrainConfig) -> None:
     anew = f"or remove {work} to start anew"
-    if known["sharding"] != train.sharding:
-        raise ConfigError(
-            f"the checkpoints in {work} were saved with train.sharding={known['sharding']}",
-            expected=f"the same; train.sharding is {train.sharding}",
-            fix=f"set train.sharding={known['sharding']} to go on from them, {anew}",
-        )
-    if known.get("grouped_by") not in (None, train.per_device_batch_size):
-        raise ConfigError(
-            f"the checkpoints in {work} were made with train.per_device_batch_size={known['grouped_by']}, by "
-            "which train.batching=grouped orders the rows",
-            expected=f"the same; it is {train.per_device_batch_size}",
-            fix=f"set train.per_device_batch_size={known['grouped_by']} to go on from them, and change "
-            f"train.gradient_accumulation instead, {anew}",
-        )
+    for key in ("sharding", "per_device_batch_size"):
+        if known[key] != getattr(train, key):
+            raise ConfigError(
+                f"the checkpoints in {work} were saved with train.{key}={known[key]}",
+                expected=f"the same; train.{key} is {getattr(train, key)}",
+                fix=f"set train.{key}={known[key]} to go on from them, {anew}",
+            )
     if known["rows_a_step"] != rows_a_step(train):
         raise ConfigError(
             f"the checkpoints in {work} were made in steps of {known['rows_a_step']} rows",
