@@ -115,11 +115,10 @@ CONFIGURATIONS = [
         _mistral(448, 10, 16000),
     ),
     Configuration(
-        "held out, ckpt",
+        "deep, ckpt",
         [700, 650],
         {"gradient_checkpointing": True, "per_device_batch_size": 2},
         _mistral(320, 16, 5000),
-        fitted=False,
     ),
     Configuration(
         "held out, Gemma 3",
