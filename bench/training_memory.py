@@ -109,11 +109,16 @@ CONFIGURATIONS = [
         "held out", [700, 500, 600], {"per_device_batch_size": 3}, _mistral(320, 10, 12000), fitted=False
     ),
     Configuration(
-        "held out, ckpt",
+        "one row, ckpt",
         [1000],
         {"gradient_checkpointing": True},
         _mistral(448, 10, 16000),
-        fitted=False,
+    ),
+    Configuration(
+        "deep, ckpt",
+        [700, 650],
+        {"gradient_checkpointing": True, "per_device_batch_size": 2},
+        _mistral(320, 16, 5000),
     ),
     Configuration(
         "held out, Gemma 3",

@@ -15,7 +15,7 @@ from gukbap.stages.train.forecast.process import Memory, Training, chunk_positio
 #: glibc's DEFAULT_MMAP_THRESHOLD_MAX on 64-bit machines, in bytes
 LARGE = 32 << 20
 #: Holes as a share of the heap, without and with checkpointing: fitted.
-HOLES, HOLES_CHECKPOINTED = 0.16, 0.48
+HOLES, HOLES_CHECKPOINTED = 0.16, 0.37
 
 
 def kept_after_freeing(training: Training) -> int:
