@@ -63,3 +63,12 @@ def test_a_large_model_takes_six_operations_a_parameter_and_token() -> None:
     found = work_of(training(shape, epochs=1), Data(rows=1, tokens=100))
     without_embedding = shape.parameters - shape.embedding
     assert found.model_operations == pytest.approx(6 * without_embedding * 100, rel=0.01)
+
+
+def test_packs_make_fewer_steps_of_the_same_work() -> None:
+    data = Data(rows=1000, tokens=100)
+    rows, packs = (
+        work_of(training(length=1000, epochs=1, batching=batching), data) for batching in ("random", "packed")
+    )
+    assert (rows.steps, packs.steps) == (1000, 100)
+    assert rows.operations == packs.operations

@@ -41,9 +41,9 @@ class Work:
     operations: float
 
 
-def steps_of(rows: int, config: TrainConfig) -> int:
-    """Optimiser steps, the last one of an epoch perhaps over fewer rows."""
-    batches = math.ceil(rows / (config.per_device_batch_size * config.processes))
+def steps_of(items: int, config: TrainConfig) -> int:
+    """Optimiser steps over rows or packs, the last one of an epoch perhaps over fewer."""
+    batches = math.ceil(items / (config.per_device_batch_size * config.processes))
     return config.epochs * math.ceil(batches / config.gradient_accumulation)
 
 
@@ -64,7 +64,14 @@ def work_of(training: Training, data: Data) -> Work:
     # A batch whose logits do not fit at once has each chunk of them computed twice.
     positions = round(training.config.per_device_batch_size * data.tokens * data.trained_share)
     again += head if positions > chunk_positions(training, positions) else 0.0
-    return Work(steps_of(data.rows, training.config), tokens, model, model + again)
+    return Work(steps_of(_items(training, data), training.config), tokens, model, model + again)
+
+
+def _items(training: Training, data: Data) -> int:
+    """What the trainer's micro-batches are made of: rows, or packs as full as can be."""
+    if training.config.batching != "packed":
+        return data.rows
+    return math.ceil(data.rows * data.tokens / training.batch.length)
 
 
 def _layers_forward(training: Training, length: float) -> float:
