@@ -35,7 +35,7 @@ def on_cpus() -> Any:
 def run(base: Path, folder: Path, **chosen: Any) -> TrainResult:
     """Six steps of eight rows."""
     there = settings(**{"sharding": "fsdp", **chosen})
-    return train(there, rows(24), rows(3), base, folder / "model", folder / "work", SilentProgress())
+    return train(there, rows(20), rows(3), base, folder / "model", folder / "work", SilentProgress())
 
 
 def close(one: Path, other: Path) -> bool:
