@@ -205,8 +205,7 @@ def measure(configuration: Configuration, folder: Path) -> dict[str, Any]:
     size = settings.train.per_device_batch_size
     lengths = [len(example.ids) for example in encoded]
     trained = sorted((sum(example.trained) for example in encoded), reverse=True)[:size]
-    padded = size > 1 and len(set(lengths)) > 1
-    batch = Batch(size, max(lengths), sum(trained), padded)
+    batch = Batch(size, max(lengths), sum(trained), masked=settings.train.batching == "packed")
     shape = ModelShape.from_config(read_json(model / "config.json"))
     training = Training(shape, settings.train, batch, on_gpu=False)
     moment, memory = peak(training)

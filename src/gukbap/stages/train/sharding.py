@@ -11,6 +11,7 @@ from torch.distributed.tensor import DTensor, Shard
 
 from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
+from gukbap.stages.train.limits import SHARDED_ACCUMULATION
 
 
 def sharding_arguments(settings: TrainSettings, model: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def sharding_arguments(settings: TrainSettings, model: Any) -> dict[str, Any]:
         },
         # accelerate would otherwise leave gradients unsharded between the micro-steps of a step: 28 GB more a
         # GPU for a 7B model, in the float32 in which they are summed.
-        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": SHARDED_ACCUMULATION}},
     }
 
 

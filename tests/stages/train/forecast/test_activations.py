@@ -21,14 +21,14 @@ from gukbap.stages.train.forecast.activations import (
 from gukbap.stages.train.forecast.shapes import MODEL_TYPES
 from tests.stages.train.forecast.shapes import small_config
 
-BATCHES = [Batch(1, 64, 0, padded=False), Batch(3, 64, 0, padded=True), Batch(1, 128, 0, padded=False)]
+BATCHES = [Batch(1, 64, 0, masked=False), Batch(3, 64, 0, masked=True), Batch(1, 128, 0, masked=False)]
 
 
 def kept_bytes(model: Any, mode: Mode, batch: Batch) -> int:
     """Bytes that a forward pass keeps, each storage once, parameters and their casts left out."""
     ids = torch.randint(5, 300, (batch.rows, batch.length))
     mask = torch.ones_like(ids)
-    if batch.padded:
+    if batch.masked:
         mask[1:, batch.length // 2 :] = 0
     owned = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     matrices = {tuple(matrix.shape) for matrix in model.parameters() if matrix.dim() == 2}
@@ -75,7 +75,7 @@ def test_checkpointed_layers_keep_their_inputs_alone() -> None:
 
 def test_a_mask_costs_its_square_and_repeated_keys() -> None:
     shape = ModelShape.from_config(small_config("mistral"))
-    alone, padded = Batch(1, 64, 0, padded=False), Batch(1, 64, 0, padded=True)
+    alone, masked = Batch(1, 64, 0, masked=False), Batch(1, 64, 0, masked=True)
     repeated = 2 * (shape.query_width - shape.kv_width) * 64 * 4
-    extra = layer_activations(shape, "float32", padded) - layer_activations(shape, "float32", alone)
+    extra = layer_activations(shape, "float32", masked) - layer_activations(shape, "float32", alone)
     assert extra == 64 * 64 * 4 + repeated

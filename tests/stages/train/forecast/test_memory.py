@@ -122,5 +122,5 @@ def test_what_saves_memory_does(change: dict[str, Any]) -> None:
 
 
 def test_the_largest_batch_trains_all_but_first_tokens() -> None:
-    assert Batch.largest(2, 8) == Batch(2, 8, 14, padded=True)
-    assert not Batch.largest(1, 8).padded
+    assert Batch.largest(2, 8) == Batch(2, 8, 14, masked=False)
+    assert Batch.largest(1, 8, packed=True).masked

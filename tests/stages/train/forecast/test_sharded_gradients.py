@@ -54,6 +54,5 @@ def test_the_trainer_accumulates_as_the_forecast_counts(tmp_path: Path) -> None:
 
     chosen = settings(processes=2, sharding="fsdp", gradient_accumulation=2)
     asked = _arguments(chosen, Model(), tmp_path).accelerator_config.gradient_accumulation_kwargs
-    if asked is None:
-        pytest.xfail("the trainer does not ask for sync_each_batch yet: it keeps whole gradients")
+    assert asked is not None, "the trainer keeps whole gradients"
     assert asked["sync_each_batch"] is SHARDED_ACCUMULATION

@@ -27,13 +27,14 @@ class Batch:
         rows: in it.
         length: tokens of its longest row, to which the others are padded.
         trained: positions that the loss is taken over, at most rows x (length - 1).
-        padded: whether rows differ in length, so that attention needs a mask.
+        masked: whether attention is handed a mask, which keeps packed rows apart; padding on the right needs
+            none.
     """
 
     rows: int
     length: int
     trained: int
-    padded: bool
+    masked: bool
 
     @property
     def tokens(self) -> int:
@@ -41,9 +42,9 @@ class Batch:
         return self.rows * self.length
 
     @classmethod
-    def largest(cls, rows: int, length: int) -> Batch:
-        """The most that so many rows of at most `length` tokens can take."""
-        return cls(rows, length, rows * (length - 1), padded=rows > 1)
+    def largest(cls, rows: int, length: int, *, packed: bool = False) -> Batch:
+        """The most that so many rows or packs of at most `length` tokens can take."""
+        return cls(rows, length, rows * (length - 1), masked=packed)
 
 
 def residual_bytes(mode: Mode) -> int:
@@ -96,7 +97,7 @@ def head_activations(shape: ModelShape, mode: Mode, batch: Batch) -> int:
 def needs_mask(shape: ModelShape, batch: Batch, *, sliding: bool) -> bool:
     """Whether a layer's attention is given a mask, instead of knowing that it is causal."""
     beyond = sliding and shape.window is not None and batch.length >= shape.window
-    return batch.padded or beyond
+    return batch.masked or beyond
 
 
 def _norm_before(shape: ModelShape, mode: Mode, products: int) -> int:

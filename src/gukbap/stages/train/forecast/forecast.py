@@ -117,7 +117,9 @@ def _cost(hours: float | None, gpus: int, hardware: Hardware) -> float | None:
 
 
 def _training(setup: Setup, shape: ModelShape, hardware: Hardware) -> Training:
-    batch = Batch.largest(setup.train.per_device_batch_size, setup.max_length)
+    batch = Batch.largest(
+        setup.train.per_device_batch_size, setup.max_length, packed=setup.train.batching == "packed"
+    )
     return Training(shape, setup.train, batch, hardware.on_gpu)
 
 
