@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from gukbap.adapters.openai_chat import OpenAIChat
 from gukbap.adapters.progress import SilentProgress
 from gukbap.config import Endpoint, JudgeConfig, JudgeSettings
-from gukbap.files import Journal, read_jsonl
+from gukbap.files import read_jsonl
+from gukbap.journal import Journal
 from gukbap.schemas import Answer
 from gukbap.stages.judge import JudgeResult, judge, judge_messages
 from tests.judging.replay import serving, write_answers

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gukbap.errors import InputError, StorageFullError
-from gukbap.files import Journal, atomic_file, canonical_json, read_jsonl, write_json, write_jsonl, write_text
+from gukbap.files import atomic_file, canonical_json, read_jsonl, write_json, write_jsonl, write_text
+from gukbap.journal import Journal
 from gukbap.schemas import Seed
 
 
@@ -112,7 +113,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import IO
-from gukbap.files import Journal
+from gukbap.journal import Journal
 with Journal(Path(sys.argv[1]), shared=True) as journal:
     for number in range(40):
         journal.record_all({f"{sys.argv[2]}-{number}-{part}": "답변" * 500 for part in range(3)})
@@ -152,7 +153,7 @@ def test_a_write_that_breaks_off_leaves_no_half_line(
     with Journal(path, shared=shared) as journal:
         journal.record("a", {"text": "국밥"})
         with monkeypatch.context() as patched:
-            patched.setattr("gukbap.files.write_all", half)
+            patched.setattr("gukbap.journal.write_all", half)
             with pytest.raises(StorageFullError):
                 journal.record("b", 2)
         assert "b" not in journal
@@ -182,7 +183,7 @@ def test_a_journal_knows_what_a_dictionary_would(entries: list[tuple[str, int]])
 
 
 def test_a_journal_tells_keys_of_one_hash_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gukbap.files._hash", lambda key: 7)
+    monkeypatch.setattr("gukbap.journal._hash", lambda key: 7)
     with Journal(tmp_path / "j") as journal:
         journal.record_all({str(number): number for number in range(30)})
         assert [journal[str(number)] for number in range(30)] == list(range(30))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,19 @@ class _Items(Sequence[Item], Generic[Item]):
     """What equals every sequence of equal items."""
 
     __hash__ = None  # type: ignore[assignment] # as a list has none
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        if isinstance(index, slice):
+            return Chosen(self, range(*index.indices(len(self))))
+        return self._at(index)
+
+    @abstractmethod
+    def _at(self, index: int) -> Item:
+        """The item at an index, which may count from the end."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -56,13 +70,7 @@ class Spool(_Items[Item]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
-        if isinstance(index, slice):
-            return Chosen(self, range(*index.indices(len(self))))
+    def _at(self, index: int) -> Item:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         place = index % len(self)
@@ -90,11 +98,5 @@ class Chosen(_Items[Item]):
     def __len__(self) -> int:
         return len(self._indices)
 
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
-        if isinstance(index, slice):
-            return Chosen(self._items, self._indices[index])
+    def _at(self, index: int) -> Item:
         return self._items[self._indices[index]]

@@ -43,7 +43,7 @@ def _compiled(text: str, freshness: bool) -> str:
     from kfp import compiler, dsl
 
     @dsl.component(base_image="python:3.11")
-    def work(said: str, count: int, share: float, sure: bool, rows: list, facts: dict) -> None:  # type: ignore[type-arg]
+    def work(said: str, count: int, share: float, sure: bool, rows: list, facts: dict) -> None:  # type: ignore[type-arg]  # KFP knows plain ones
         """Do nothing."""
 
     if freshness:
@@ -56,7 +56,7 @@ def _compiled(text: str, freshness: bool) -> str:
             share: float = 0.5,
             sure: bool = False,
             rows: list = [],  # type: ignore[type-arg]  # noqa: B006 - kfp reads the default's value
-            facts: dict = {},  # type: ignore[type-arg]  # noqa: B006
+            facts: dict = {},  # type: ignore[type-arg]  # noqa: B006 - as above
         ) -> None:
             task = work(said=said, count=count, share=share, sure=sure, rows=rows, facts=facts)
             task.set_display_name("judge-tuned-1-shot")

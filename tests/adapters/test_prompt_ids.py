@@ -14,7 +14,7 @@ from gukbap.adapters.transformers_engine import TransformersEngine
 from gukbap.benchmarks import load_questions, load_strategies
 from gukbap.chat_templates import ChatTemplate, encode_prompt, encode_segments, load_template
 from gukbap.config import EvaluateConfig, InferConfig, InferSettings, StudentConfig
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.schemas import STRATEGIES, Answer, Message
 from gukbap.stages.infer import infer
 

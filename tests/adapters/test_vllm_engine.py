@@ -21,7 +21,7 @@ from gukbap.adapters.vllm_engine import VllmEngine
 from gukbap.benchmarks import load_questions, load_strategies
 from gukbap.config import InferConfig, InferSettings
 from gukbap.errors import ModelError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import GenerationSettings
 from gukbap.recipes import load_recipe
 from gukbap.schemas import STRATEGIES, Answer, Message

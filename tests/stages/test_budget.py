@@ -12,7 +12,8 @@ import pytest
 from gukbap.adapters.progress import SilentProgress
 from gukbap.config import BudgetConfig, Endpoint, GenerateConfig, GenerateSettings
 from gukbap.errors import BudgetError, ConfigError, UsageError
-from gukbap.files import Journal, read_jsonl
+from gukbap.files import read_jsonl
+from gukbap.journal import Journal
 from gukbap.ports import Completion, Sampling
 from gukbap.recipes import load_recipe
 from gukbap.runners.run_folder import RunFolder

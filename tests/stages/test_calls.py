@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gukbap.errors import StorageFullError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import Completion, Sampling
 from gukbap.schemas import Message
 from gukbap.stages.calls import RecordedCalls

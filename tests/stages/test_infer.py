@@ -11,7 +11,7 @@ import pytest
 from gukbap.adapters.progress import SilentProgress
 from gukbap.config import EvaluateConfig, InferConfig, InferSettings, StudentConfig
 from gukbap.errors import InputError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import Completion, GenerationSettings
 from gukbap.schemas import CATEGORIES, Message, Question, Strategy
 from gukbap.stages.infer import InferResult, infer

@@ -12,7 +12,7 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.benchmarks import JudgeTemplates
 from gukbap.config import Endpoint, JudgeConfig, JudgeSettings
 from gukbap.errors import AuthenticationError, CallFailedError, EndpointError, InputError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import Completion, Sampling
 from gukbap.prompts import prompt
 from gukbap.schemas import Answer, Message, Question

@@ -14,7 +14,8 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.cli.provenance import provenance
 from gukbap.config import Endpoint, GenerateConfig
 from gukbap.errors import ConfigError, InputError
-from gukbap.files import Journal, read_jsonl, sha256_file, write_jsonl
+from gukbap.files import read_jsonl, sha256_file, write_jsonl
+from gukbap.journal import Journal
 from gukbap.recipes import load_recipe
 from gukbap.schemas import Message, Row, Teacher
 from gukbap.stages.generate import GenerateResult, draw_seeds, generate, load_seeds

@@ -9,7 +9,7 @@ from typing import Any
 
 from gukbap.config import BudgetConfig, Endpoint
 from gukbap.errors import BudgetError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import Completion, Sampling
 from gukbap.schemas import Message
 

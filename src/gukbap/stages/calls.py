@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from gukbap.errors import GukbapError
-from gukbap.files import Journal, canonical_json, nfc, sha256_text
+from gukbap.files import canonical_json, nfc, sha256_text
+from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Completion, Sampling
 from gukbap.schemas import Message
 from gukbap.stages.batch import Pending, PendingError

@@ -10,7 +10,8 @@ from typing import Any
 
 from gukbap.config import InferSettings, answer_length, model_length
 from gukbap.errors import InputError
-from gukbap.files import Journal, canonical_json, nfc, sha256_text
+from gukbap.files import canonical_json, nfc, sha256_text
+from gukbap.journal import Journal
 from gukbap.ports import Completion, GenerationSettings, Generator, Progress, ProgressBar
 from gukbap.schemas import Answer, Message, Question, Strategy
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gukbap.config import Endpoint, host_of
 from gukbap.errors import ConfigError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import Completion, Progress, Sampling
 from gukbap.schemas import Message
 from gukbap.stages.batch import Pending, PendingError, read_results

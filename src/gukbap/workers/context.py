@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from gukbap.adapters.progress import open_progress
 from gukbap.config import Section, StageSettings
-from gukbap.files import Journal, canonical_json
+from gukbap.files import canonical_json
 from gukbap.handover import (
     QUIET,
     RUN_ID,
@@ -24,6 +24,7 @@ from gukbap.handover import (
     leave_success,
 )
 from gukbap.interruption import terminating_as_interrupt
+from gukbap.journal import Journal
 from gukbap.ports import Progress
 
 Arguments = ParamSpec("Arguments")

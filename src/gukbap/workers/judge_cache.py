@@ -10,8 +10,9 @@ from pathlib import Path
 from gukbap.adapters.model_cache import cache_folder
 from gukbap.adapters.redaction import redacted
 from gukbap.config import Endpoint, JudgeSettings
-from gukbap.files import Journal, canonical_json, sha256_text
+from gukbap.files import canonical_json, sha256_text
 from gukbap.handover import JUDGE_CACHE
+from gukbap.journal import Journal
 from gukbap.workers.context import shared_folder
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gukbap.config import GenerateConfig, GenerateSettings
 from gukbap.errors import ConfigError, EndpointError, GukbapError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import ChatModel
 from gukbap.schemas import Seed
 from gukbap.stages.generate import GenerateResult, draw_seeds, generate, load_seeds

@@ -12,7 +12,7 @@ from typing import Any
 
 from gukbap.config import GenerateSettings
 from gukbap.errors import ConfigError, GukbapError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Progress
 from gukbap.schemas import Dropped, Row, Seed, Teacher
 from gukbap.spool import Chosen, Spool

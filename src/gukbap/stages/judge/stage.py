@@ -13,7 +13,7 @@ from typing import Any
 from gukbap.benchmarks import JudgeTemplates
 from gukbap.config import JudgeSettings
 from gukbap.errors import CallFailedError, InputError
-from gukbap.files import Journal
+from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Completion, Progress, Sampling
 from gukbap.schemas import Answer, Judgement, Message
 from gukbap.stages.calls import RecordedCalls, map_bounded, messages_sha256
