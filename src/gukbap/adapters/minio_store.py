@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gukbap.adapters.downloads import download, range_headers
 from gukbap.adapters.multipart import (
@@ -21,16 +20,14 @@ from gukbap.adapters.multipart import (
     unfinished_uploads,
 )
 from gukbap.adapters.object_keys import Entry, checked_key
-from gukbap.adapters.redaction import redacted
+from gukbap.adapters.s3_client import endpoint_of, open_client
+from gukbap.adapters.store_errors import ABSENT, explained
 from gukbap.adapters.store_retries import retrying
 from gukbap.config import StoreConfig
 from gukbap.errors import ConfigError, InputError, StoreError
 
 _HASH_HEADER = "x-amz-meta-sha256"
 _CHUNK_BYTES = 1 << 20
-_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
-_FULL = {"XMinioStorageFull", "EntityTooLarge", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
-_ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
 
 
 def _unheard(sent: int) -> None:
@@ -70,7 +67,7 @@ class MinioStore:
         environment = os.environ if environment is None else environment
         if config.url is None or not config.url.startswith("s3://"):
             raise ConfigError(f"store.url is {config.url}", expected="s3://bucket/prefix")
-        endpoint = _endpoint(config, environment)
+        endpoint = endpoint_of(config, environment)
         bucket, _, prefix = config.url.removeprefix("s3://").partition("/")
         names = (config.access_key_env, config.secret_key_env)
         missing = [name for name in names if not environment.get(name)]
@@ -79,7 +76,7 @@ class MinioStore:
                 f"no keys for the object store {endpoint}: {' and '.join(missing)} not set",
                 fix=f"set the environment variables {names[0]} and {names[1]}",
             )
-        client = _client(endpoint, environment[names[0]], environment[names[1]])
+        client = open_client(endpoint, environment[names[0]], environment[names[1]])
         store = cls(client, bucket, prefix, endpoint, names)
         if create:
             store._ensure_bucket()
@@ -257,7 +254,7 @@ class MinioStore:
             try:
                 return retrying(lambda: self._client.stat_object(self.bucket, self._name(key)))
             except S3Error as error:
-                if error.code in _ABSENT:
+                if error.code in ABSENT:
                     return None
                 raise
 
@@ -280,102 +277,5 @@ class MinioStore:
                 if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                     raise
 
-    @contextmanager
-    def _explained(self, deed: str) -> Iterator[None]:
-        """Turn the client's errors into one StoreError that names variables, never their values."""
-        from minio.error import MinioException, S3Error
-        from urllib3.exceptions import HTTPError
-
-        try:
-            yield
-        except S3Error as error:
-            # Without the cause: a server's reply may repeat the request with its key.
-            raise self._refusal(deed, error) from None
-        except HTTPError as error:
-            raise StoreError(
-                f"cannot {deed}: the object store {self.endpoint} does not answer ({type(error).__name__})",
-                fix="check that it runs and that store.endpoint_url or MINIO_ENDPOINT names it",
-            ) from None
-        except (MinioException, ValueError) as error:
-            raise StoreError(
-                f"cannot {deed}: {redacted(str(error))[:300]}",
-                fix=f"check that {self.endpoint} is an S3 server and store.url a valid bucket",
-            ) from None
-
-    def _refusal(self, deed: str, error: Any) -> StoreError:
-        code, said = error.code, redacted(error.message or "")[:300]
-        if code == "RequestTimeTooSkewed":
-            return StoreError(
-                f"cannot {deed}: the clocks of this machine and of {self.endpoint} differ too much",
-                fix="set both clocks (NTP), then run again",
-            )
-        if code in _REFUSED:
-            return StoreError(
-                f"cannot {deed}: {self.endpoint} refuses the keys ({code})",
-                expected=f"keys with read and write rights on {self.bucket}",
-                fix=f"correct the environment variables {self._key_names[0]} and {self._key_names[1]}",
-            )
-        if code == "NoSuchBucket":
-            return StoreError(
-                f"cannot {deed}: there is no bucket {self.bucket} at {self.endpoint}",
-                fix="create it, or correct store.url",
-            )
-        if code in _FULL:
-            return StoreError(
-                f"cannot {deed}: {self.endpoint} has no room left ({code})",
-                fix="free some space there, or prune old runs (gukbap store prune), then run again: what "
-                "was stored is kept",
-            )
-        if code == "BadDigest":
-            return StoreError(
-                f"cannot {deed}: other bytes arrive at {self.endpoint} than were sent",
-                fix="what stands between (a proxy, a failing network card or memory) spoils them",
-            )
-        if code == "PreconditionFailed":
-            return StoreError(f"cannot {deed}: it was stored anew meanwhile", fix="run again")
-        if code in _ABSENT:
-            return StoreError(f"cannot {deed}: there is no such object", fix="check the key and the prefix")
-        return StoreError(f"cannot {deed}: {self.endpoint} answers {code}: {said}")
-
-
-def _endpoint(config: StoreConfig, environment: Mapping[str, str]) -> str:
-    endpoint = config.endpoint_url or environment.get("MINIO_ENDPOINT")
-    if not endpoint:
-        raise ConfigError(
-            f"store.url {config.url} needs a server",
-            expected="store.endpoint_url, or the environment variable MINIO_ENDPOINT",
-            fix="for a local MinIO: MINIO_ENDPOINT=http://127.0.0.1:9000",
-        )
-    # In a cluster the variable is commonly host:port, without TLS.
-    parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.path.strip("/") or parts.query:
-        raise ConfigError(
-            "the object store's endpoint cannot be used",
-            expected="http://host:port or https://host:port, without path or user",
-            fix=f"keys belong into {config.access_key_env} and {config.secret_key_env}",
-        )
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _client(endpoint: str, access_key: str, secret_key: str) -> Any:
-    import certifi
-    import urllib3
-    from minio import Minio
-
-    # The client's own default waits five minutes for a connection.
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=5, read=120),
-        maxsize=10,
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        # Calls are repeated as a whole (store_retries), signed anew with the time of then.
-        retries=False,
-    )
-    parts = urlsplit(endpoint)
-    return Minio(
-        parts.netloc,
-        access_key=access_key,
-        secret_key=secret_key,
-        secure=parts.scheme == "https",
-        http_client=pool,
-    )
+    def _explained(self, deed: str) -> AbstractContextManager[None]:
+        return explained(deed, self.endpoint, self.bucket, self._key_names)
