@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from gukbap.adapters.openai_chat import OpenAIChat
+from gukbap.adapters.own_server_chat import OwnServerChat
 from gukbap.config import Endpoint
 from gukbap.errors import ModelError
 from gukbap.files import sha256_file
-from gukbap.ports import Completion, Sampling
-from gukbap.schemas import Message
 
 #: llama.cpp's log level: nothing, not even errors (they come back over HTTP).
 SILENT = -1
@@ -24,7 +20,7 @@ SILENT = -1
 PROMPT_CACHE_MIB = 512
 
 
-class LlamaCppChat:
+class LlamaCppChat(OwnServerChat):
     """A GGUF file as a chat model.
 
     Chat models of one file with the same settings share one server; it ends with the last of them.
@@ -41,35 +37,9 @@ class LlamaCppChat:
 
     def __init__(self, path: Path, endpoint: Endpoint) -> None:
         self._server = _shared_server(path, endpoint.context_length, endpoint.concurrency)
-        self._chat = OpenAIChat(
-            self._server.base_url,
-            path.stem,
-            api_key=self._server.key,
-            concurrency=endpoint.concurrency,
-            timeout_seconds=endpoint.timeout_seconds,
-            max_retries=endpoint.max_retries,
-            name=_identity(endpoint.model, path),
-            use_proxy=False,
+        super().__init__(
+            self._server.base_url, path.stem, self._server.key, endpoint, _identity(endpoint.model, path)
         )
-
-    def __repr__(self) -> str:
-        return f"LlamaCppChat({self.name!r})"
-
-    @property
-    def name(self) -> str:
-        """The model's identity as it is written into data and reports."""
-        return self._chat.name
-
-    @property
-    def concurrency(self) -> int:
-        """How many calls may be under way at once."""
-        return self._chat.concurrency
-
-    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        """Send one conversation to the server in this process; raises as OpenAIChat does."""
-        completion = await self._chat.complete(messages, sampling)
-        # Its port is another one in every run, and says nothing of who replied.
-        return replace(completion, host=None)
 
 
 class _Server:

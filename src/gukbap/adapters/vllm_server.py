@@ -17,11 +17,10 @@ import urllib.request
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from gukbap.adapters.local_servers.ports import LOOPBACK, any_free
-from gukbap.adapters.openai_chat import OpenAIChat
+from gukbap.adapters.own_server_chat import OwnServerChat
 from gukbap.config import Endpoint, VllmServer
 from gukbap.errors import ModelError
 from gukbap.ports import Completion, Progress, Sampling
@@ -33,7 +32,7 @@ _LOOK_EVERY_SECONDS = 1.0
 _LINES_SHOWN = 15
 
 
-class VllmChat:
+class VllmChat(OwnServerChat):
     """A model folder that vLLM serves on loopback, for this process alone.
 
     Nothing is started where every reply stands in the journal. The server ends when nothing refers to the
@@ -54,29 +53,8 @@ class VllmChat:
         if endpoint.vllm is None:
             raise ValueError(f"{endpoint.model} is not to be served by vLLM")
         self._server = _Server(folder, endpoint, endpoint.vllm, name, progress)
-        self._chat = OpenAIChat(
-            f"http://{LOOPBACK}:{self._server.port}/v1",
-            name,
-            api_key=self._server.key,
-            concurrency=endpoint.concurrency,
-            timeout_seconds=endpoint.timeout_seconds,
-            max_retries=endpoint.max_retries,
-            use_proxy=False,
-        )
+        super().__init__(f"http://{LOOPBACK}:{self._server.port}/v1", name, self._server.key, endpoint, name)
         self._starting = asyncio.Lock()
-
-    def __repr__(self) -> str:
-        return f"VllmChat({self.name!r})"
-
-    @property
-    def name(self) -> str:
-        """The model's identity as it is written into data and reports."""
-        return self._chat.name
-
-    @property
-    def concurrency(self) -> int:
-        """How many calls may be under way at once."""
-        return self._chat.concurrency
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Send one conversation to the server; raises as OpenAIChat does.
@@ -87,9 +65,7 @@ class VllmChat:
         if not self._server.is_ready:
             async with self._starting:
                 await self._server.start()
-        completion = await self._chat.complete(messages, sampling)
-        # Its port is another one in every run, and says nothing of who replied.
-        return replace(completion, host=None)
+        return await super().complete(messages, sampling)
 
 
 class _Server:
