@@ -66,7 +66,7 @@ def _heard(number: signal.Signals) -> Iterator[Callable[[], None]]:
 class _Ear:
     def __init__(self) -> None:
         self._first: float | None = None
-        self._again: threading.Timer | None = None
+        self._timers: list[threading.Timer] = []
 
     def check(self) -> None:
         """Raise KeyboardInterrupt where the signal came, whatever became of that."""
@@ -77,17 +77,19 @@ class _Ear:
         now = time.monotonic()
         self._first = self._first or now
         if _importing(frame) and now - self._first < LONGEST_IMPORT_SECONDS:
-            self._again = threading.Timer(_LOOK_EVERY_SECONDS, signal.raise_signal, [number])
-            self._again.daemon = True
-            self._again.start()
+            timer = threading.Timer(_LOOK_EVERY_SECONDS, signal.raise_signal, [number])
+            timer.daemon = True
+            timer.start()
+            # A person may send the signal again meanwhile: each has its own.
+            self._timers = [*(one for one in self._timers if one.is_alive()), timer]
             return
         raise KeyboardInterrupt
 
     def close(self) -> None:
         """No signal comes of itself any more."""
-        if self._again:
-            self._again.cancel()
-            self._again.join()
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
 
 
 def _importing(frame: FrameType | None) -> bool:

@@ -357,3 +357,33 @@ def test_an_endpoint_with_mirrors_opens_them_with_their_own_keys(monkeypatch: py
         assert {body["model"] for _, _, body in other.requests} == {"m-fast"}
         assert {headers["authorization"] for _, headers, _ in one.requests} == {"Bearer a"}
         assert {headers["authorization"] for _, headers, _ in other.requests} == {"Bearer no-key"}
+
+
+def test_the_environment_s_proxy_is_used_unless_it_is_not_meant_for_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with _serving((200, {}, OK)) as proxy, _serving((200, {}, OK)) as direct:
+        monkeypatch.setenv("http_proxy", f"http://{_host(proxy)}")
+        _complete(OpenAIChat("http://teacher.example/v1", "m", api_key=KEY))
+        [(path, headers, _)] = proxy.requests
+        assert path == "http://teacher.example/v1/chat/completions"
+        assert headers["authorization"] == f"Bearer {KEY}"
+        url = f"http://{_host(direct)}/v1"
+        _complete(OpenAIChat(url, "m", use_proxy=False))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        _complete(OpenAIChat(url, "m"))
+        assert len(proxy.requests) == 1
+        assert len(direct.requests) == 2
+
+
+def test_a_proxy_of_another_kind_is_one_clear_error_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://me:hidden-password@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(ConfigError, match="'socks5'") as caught:
+        OpenAIChat("http://teacher.example/v1", "m")
+    assert "hidden-password" not in str(caught.value)
+    assert "no_proxy" in str(caught.value)

@@ -16,6 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from gukbap.errors import ConfigError
+
 #: How long a connection may take to open.
 CONNECT_SECONDS = 10.0
 _WORDS = 300
@@ -123,12 +125,24 @@ class JsonServer:
 
 
 def _environment_proxy(url: str) -> str | None:
-    """The proxy for a URL, looked for once: aiohttp's trust_env asks a thread for it at every call."""
+    """The proxy for a URL, looked for once: aiohttp's trust_env asks a thread for it at every call.
+
+    Raises:
+        ConfigError: aiohttp does not speak its kind.
+    """
     place = urlsplit(url)
     if place.hostname is None or proxy_bypass(place.netloc.rpartition("@")[2]):
         return None
     proxies = getproxies()
-    return proxies.get(place.scheme) or proxies.get("all")
+    proxy = proxies.get(place.scheme) or proxies.get("all")
+    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
+        # Its address may hold a password.
+        raise ConfigError(
+            f"the environment's proxy for {place.hostname} is of the kind {proxy.partition(':')[0]!r}",
+            expected="a proxy that speaks HTTP",
+            fix=f"set {place.scheme}_proxy to such a one, or add {place.hostname} to no_proxy",
+        )
+    return proxy
 
 
 def _refusal(status: int, answer: bytes, retry_after: str) -> StatusError:

@@ -35,15 +35,22 @@ def endpoint_of(config: StoreConfig, environment: Mapping[str, str]) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def open_client(endpoint: str, access_key: str, secret_key: str) -> Any:
-    """A client of the server; nothing is asked of it yet."""
+def open_client(endpoint: str, access_key: str, secret_key: str, *, silence_seconds: float = 120) -> Any:
+    """A client of the server; nothing is asked of it yet.
+
+    Args:
+        endpoint: http://HOST:PORT or https://HOST:PORT.
+        access_key: names the user.
+        secret_key: signs the requests.
+        silence_seconds: how long the server may take to answer.
+    """
     import certifi
     import urllib3
     from minio import Minio
 
     # The client's own default waits five minutes for a connection.
     pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=5, read=120),
+        timeout=urllib3.Timeout(connect=5, read=silence_seconds),
         maxsize=10,
         cert_reqs="CERT_REQUIRED",
         ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),

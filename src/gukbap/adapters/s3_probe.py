@@ -5,30 +5,14 @@ from __future__ import annotations
 import io
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
+from gukbap.adapters.s3_client import open_client
 from gukbap.errors import StoreError
 
 
 def quick_client(endpoint: str, access_key: str, secret_key: str) -> Any:
-    """A client that gives up at once, for questions that are asked again.
-
-    Args:
-        endpoint: http://HOST:PORT or https://HOST:PORT.
-        access_key: names the user.
-        secret_key: signs the requests.
-    """
-    from minio import Minio
-    from urllib3 import PoolManager
-
-    parts = urlsplit(endpoint)
-    return Minio(
-        parts.netloc,
-        access_key=access_key,
-        secret_key=secret_key,
-        secure=parts.scheme == "https",
-        http_client=PoolManager(timeout=5, retries=False),
-    )
+    """A client that gives up soon, for questions that are asked again."""
+    return open_client(endpoint, access_key, secret_key, silence_seconds=5)
 
 
 def round_trip(client: Any, bucket: str, prefix: str = "") -> None:
