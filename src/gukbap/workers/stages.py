@@ -70,11 +70,12 @@ def run_generate(
     from gukbap.stages.batch import PendingError
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
     from gukbap.workers.batch import take_results
-    from gukbap.workers.seeds import local_seeds
+    from gukbap.workers.fetched_files import local_file
     from gukbap.workers.teacher import teacher_of
 
     progress = context.progress()
-    local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
+    seeds = local_file(settings.generate.seeds, progress, "seed file")
+    local = settings.generate.model_copy(update={"seeds": seeds})
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
