@@ -158,7 +158,7 @@ won = context.Queue()
 def attempt(number):
     log = PromotionLog(open_client(uri), uri, model)
     before = log.settled()
-    start.wait(60)
+    start.wait(300)
     won.put(log.change("promotion", 1 + number % 4, after=before))
     log.settled()
 children = [context.Process(target=attempt, args=(number,)) for number in range(8)]

@@ -115,7 +115,7 @@ context = multiprocessing.get_context("fork")
 start = context.Barrier(8)
 def attempt(number):
     run = open_run("tests", name if number < 4 else f"{name} {number}", "a run", uri)
-    start.wait(60)
+    start.wait(300)
     registry = ModelRegistry(run, name)
     registry.settle(registry.own_version("s3://b/model", {}), "held", "")
 children = [context.Process(target=attempt, args=(number,)) for number in range(8)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gukbap.adapters.mlflow_errors import again_on_conflict
+from gukbap.adapters.mlflow_errors import again_on_conflict, explained
 
 
 def make_model(client: Any, name: str) -> None:
@@ -61,3 +61,20 @@ def drop_alias(client: Any, name: str, alias: str) -> None:
 def set_tag(client: Any, name: str, number: int, key: str, text: str) -> None:
     """Label a version."""
     again_on_conflict(lambda: client.set_model_version_tag(name, str(number), key, text))
+
+
+def model_names(client: Any, uri: str) -> list[str]:
+    """All registered models.
+
+    Raises:
+        StoreError: MLflow refuses or cannot be reached.
+    """
+    found: list[str] = []
+    token = None
+    with explained(uri):
+        while True:
+            page = client.search_registered_models(page_token=token)
+            found += [model.name for model in page]
+            token = page.token
+            if not token:
+                return sorted(found)

@@ -33,6 +33,8 @@ _COMMANDS = {
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
+    "promote": ("gukbap.cli.promote", "Compare a run with the champion; promote it on evidence."),
+    "rollback": ("gukbap.cli.rollback", "Make a former champion the champion again."),
     "card": ("gukbap.cli.card", "Write the model card of a run."),
     "up": ("gukbap.cli.servers", "Start an S3 server and MLflow on this machine."),
     "down": ("gukbap.cli.servers", "Stop what `gukbap up` started; the data stays."),

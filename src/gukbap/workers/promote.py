@@ -242,9 +242,7 @@ def _champion(run: _Run, registry: ModelRegistry, version: int) -> Contender:
         file = Path(folder) / "judgements.jsonl"
         evaluation = registry.judgements_of(version, file)
         found = read_jsonl(file, Judgement) if evaluation is not None else []
-    identity = (
-        EvaluationIdentity.model_validate_json(evaluation) if evaluation not in (None, "null") else None
-    )
+    identity = TypeAdapter(EvaluationIdentity | None).validate_json(evaluation or "null")
     return Contender(f"champion (version {version})", run.under_strategy(found, SUBJECTS[1]), identity)
 
 
