@@ -33,6 +33,7 @@ _COMMANDS = {
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
+    "baselines": ("gukbap.cli.baselines", "Other models' judged answers as runs in MLflow."),
     "promote": ("gukbap.cli.promote", "Compare a run with the champion; promote it on evidence."),
     "rollback": ("gukbap.cli.rollback", "Make a former champion the champion again."),
     "card": ("gukbap.cli.card", "Write the model card of a run."),
