@@ -128,5 +128,6 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
             scores=reported.outputs["scores"],
             model_uri=trained.outputs["model_uri"],
             model_sha256=trained.outputs["model_sha256"],
+            **judged,
         )
-        placement.light(promoted, "promote")
+        placement.promote(promoted)

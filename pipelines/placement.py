@@ -108,6 +108,14 @@ class Placement:
         """A step that asks the judge."""
         self._place_asking(task, name, self._cluster.judge, self._recipe.judge.endpoint)
 
+    def promote(self, task: dsl.PipelineTask) -> None:
+        """The step that compares with the champion, whose stored answers it may have to have judged."""
+        if self._recipe.promote.rejudge_champion:
+            self._place_asking(task, "promote", self._cluster.light, self._recipe.judge.endpoint)
+            task.set_caching_options(False)
+        else:
+            self.light(task, "promote")
+
     def _place_asking(
         self, task: dsl.PipelineTask, name: str, resources: StepResources, endpoint: Endpoint
     ) -> None:

@@ -204,4 +204,7 @@ class Recipe(Section):
             registered_model=self.promote.registered_model or pipeline_name(self.name).replace(".", "-"),
             promote=self.promote.model_copy(update={"strategy": self.deciding_strategy}),
             scripted=self.scripted,
+            rejudging=JudgeSettings(step="rejudge", seed=self.seed, judge=self.judge, pack=self.evaluate.pack)
+            if self.promote.rejudge_champion
+            else None,
         )

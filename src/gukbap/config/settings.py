@@ -97,3 +97,6 @@ class PromoteSettings(StageSettings):
     registered_model: str
     promote: PromoteConfig
     scripted: bool
+    rejudging: JudgeSettings | None = Field(
+        None, description="the judge that a champion's stored answers are given to; null: none is"
+    )

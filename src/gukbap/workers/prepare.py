@@ -157,11 +157,14 @@ def _is_there(uri: str, recipe: Recipe) -> bool:
 def _open_run(recipe: Recipe, images: Mapping[str, str]) -> None:
     """Open the tracker's parent run before steps start side by side."""
     from gukbap.adapters.mlflow_tags import parent_tags
-    from gukbap.adapters.mlflow_tracker import parent_from_environment
+    from gukbap.adapters.mlflow_tracker import MlflowTracker, parent_from_environment
+    from gukbap.adapters.mlflow_view import prepare_view
 
     parent = parent_from_environment(experiment=recipe.tracking.experiment)
     parent.params(recipe.model_dump(mode="json"))
     parent.tags(parent_tags(recipe, os.environ.get(RUN_ID, ""), images))
+    if isinstance(parent, MlflowTracker):
+        prepare_view(parent.client, parent.uri, parent.experiment_id)
 
 
 def _close_ended_runs(recipe: Recipe) -> None:

@@ -253,6 +253,7 @@ def run_report(
     baselines: Sequence[BaselineConfig] = (),
 ) -> Outcome:
     """Write the tables, plots and cards of a run; `baselines` are shown besides the recipe's."""
+    from gukbap.stages.promote import EVIDENCE
     from gukbap.stages.report import report
     from gukbap.workers.report import read_report_inputs
 
@@ -274,9 +275,13 @@ def run_report(
             progress=context.progress(),
         )
         report(found.facts, found.judgements, Path(folder), found.baselines)
+        document = read_json(Path(folder) / "scores.json")
+        write_json(
+            Path(folder) / "scores.json", {**document, EVIDENCE: found.evidence.model_dump(mode="json")}
+        )
         for name, target in targets.items():
             write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
-        outcome = Outcome(read_json(scores))
+        outcome = Outcome(document)
         log(outcome)
         _track_results(recipe, found.statistics, outcome.statistics, rows, Path(folder))
     return outcome
