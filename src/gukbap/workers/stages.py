@@ -161,7 +161,7 @@ def run_train(
     folder = context.stage_folder(settings, (sha256_file(train_rows), sha256_file(validation_rows)))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
-        result = train(settings, rows, validation, base, model, folder, progress)
+        result = train(settings, rows, validation, base, model, folder, progress, log.tracker)
         outcome = Outcome(
             result.statistics, {"sha256": folder_fingerprint(model), "student": settings.student.model}
         )
