@@ -263,3 +263,16 @@ def test_the_record_tells_every_number() -> None:
     assert f"[{decision.low:+.2f}, {decision.high:+.2f}]" in text
     for one in decision.checks:
         assert f"| {one.name} | {one.verdict} | {one.detail} |" in text
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "verdict"),
+    [
+        ({"evaluation_texts": 168, "leaks": 2, "rows": 900}, "passed"),
+        ({"evaluation_texts": 0, "leaks": 0, "rows": 900}, "not known"),
+        ({}, "not known"),
+    ],
+)
+def test_contamination_is_known_where_rows_were_searched(cleaning: dict[str, Any], verdict: str) -> None:
+    evidence = run_evidence({"clean": cleaning}, None, None)
+    assert check(decided(judged(BETTER), evidence=evidence), "contamination").verdict == verdict
