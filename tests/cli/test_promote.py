@@ -46,14 +46,17 @@ def finished(runs: Path, name: str, gains: Sequence[float], monkeypatch: pytest.
     rows, model = folder.place("split", "train"), folder.place("train", "model")
     write_jsonl(rows, samples.rows())
     write_json(model / "config.json", {"model_type": "none"})
-    outputs = ("html", "markdown", "model_card", "data_card", "scores")
     run_report(
         folder.recipe,
         judgements=[file],
         statistics=statistics,
         rows=rows,
         model_sha256=folder_fingerprint(model),
-        **{output: folder.place("report", output) for output in outputs},
+        html=folder.place("report", "html"),
+        markdown=folder.place("report", "markdown"),
+        model_card=folder.place("report", "model_card"),
+        data_card=folder.place("report", "data_card"),
+        scores=folder.place("report", "scores"),
     )
     client = MlflowClient(tracking_uri=store(runs))
     tracked = open_run("gukbap", name, name, store(runs))
