@@ -22,6 +22,7 @@ from gukbap.config.evaluation import (
     PromoteConfig,
     ReportConfig,
 )
+from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import (
     IMAGE_GROUP,
@@ -69,6 +70,7 @@ __all__ = [
     "EvaluateConfig",
     "GenerateConfig",
     "GenerateSettings",
+    "HealthConfig",
     "InferConfig",
     "InferSettings",
     "JudgeConfig",
