@@ -236,6 +236,23 @@ class DedupConfig(Section):
 
 
 class SplitConfig(Section):
-    """Validation rows are drawn by seed family, so that no family stands on both sides."""
+    """Whole families of rows validate, so that nothing alike stands on both sides."""
 
     validation_rows: int = Field(200, ge=1, description="at least so many rows, whole families (card: 200)")
+    exact: bool = Field(
+        False,
+        description="exactly validation_rows validate, and what is too many of the last family is left out; "
+        "off, no row is lost",
+    )
+    train_rows: int | None = Field(
+        None,
+        ge=1,
+        description="exactly so many rows train, further ones are left out; all when null (card: 1,849)",
+    )
+    similarity: float | None = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="rows of different seeds whose instructions reach this Jaccard similarity of "
+        "3-character shingles stand on one side; null: seeds and parents alone decide",
+    )

@@ -130,9 +130,9 @@ def run_dedup(
 
 @leaving_errors
 def run_split(
-    settings: SplitSettings, *, source: Path, train: Path, validation: Path, statistics: Path
+    settings: SplitSettings, *, source: Path, train: Path, validation: Path, left_out: Path, statistics: Path
 ) -> Outcome:
-    """Split rows into training and validation by seed family."""
+    """Split rows into training, validation, and what stands on neither side, by family."""
     from gukbap.stages.provenance import refuse_foreign
     from gukbap.stages.split import split
     from gukbap.stages.training_input import read_training
@@ -143,6 +143,7 @@ def run_split(
         result = split(settings, assembled)
         write_jsonl(train, result.train)
         write_jsonl(validation, result.validation)
+        write_jsonl(left_out, result.left_out)
         outcome = Outcome(result.statistics, _rows_metadata(train, result.train))
         log(outcome)
     return _done(outcome, statistics)
