@@ -60,6 +60,11 @@ class Placement:
         """The step that asks the teacher."""
         self._place_asking(task, "generate", self._cluster.generate, self._recipe.teacher)
 
+    def clean(self, task: dsl.PipelineTask) -> None:
+        """The step that filters rows; where it counts tokens, in the image that has tokenizers."""
+        image = "train_image" if self._recipe.clean.counts_tokens else "cpu_image"
+        self._place(task, "clean", self._cluster.clean, image, optional_keys=_HUB_KEYS)
+
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""
         self._place(task, "dedup", self._cluster.dedup, "cpu_image")
@@ -102,6 +107,14 @@ class Placement:
     def judge(self, task: dsl.PipelineTask, name: str) -> None:
         """A step that asks the judge."""
         self._place_asking(task, name, self._cluster.judge, self._recipe.judge.endpoint)
+
+    def promote(self, task: dsl.PipelineTask) -> None:
+        """The step that compares with the champion, whose stored answers it may have to have judged."""
+        if self._recipe.promote.rejudge_champion:
+            self._place_asking(task, "promote", self._cluster.light, self._recipe.judge.endpoint)
+            task.set_caching_options(False)
+        else:
+            self.light(task, "promote")
 
     def _place_asking(
         self, task: dsl.PipelineTask, name: str, resources: StepResources, endpoint: Endpoint

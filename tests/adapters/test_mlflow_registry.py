@@ -1,9 +1,7 @@
-"""MLflow's model registry on a real server and a real SQLite file: versions, aliases, kills and races."""
+"""MLflow's model registry on a real server and a real SQLite file: versions, labels and judgements."""
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 import sys
 import uuid
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from gukbap.adapters.mlflow_registry import Registered, reason_against, register_model, source_uri
+from gukbap.adapters.mlflow_registry import ModelRegistry, Registered, reason_against, source_uri
 from gukbap.adapters.mlflow_tracker import MlflowTracker, open_run
 from gukbap.errors import StoreError
 
@@ -30,14 +28,8 @@ def a_run(uri: str) -> MlflowTracker:
 
 
 def register(run: MlflowTracker, name: str, verdict: str = "held", source: str = SOURCE) -> Registered:
-    return register_model(
-        run, name, model_uri=source, verdict=verdict, description="why", tags={"kfp.run_id": "run"}
-    )
-
-
-def aliases(uri: str, name: str) -> dict[str, int]:
-    found = MlflowClient(tracking_uri=uri, registry_uri=uri).get_registered_model(name).aliases
-    return {alias: int(version) for alias, version in found.items()}
+    registry = ModelRegistry(run, name)
+    return registry.settle(registry.own_version(source, {"kfp.run_id": "run"}), verdict, "why")
 
 
 def versions(uri: str, name: str) -> list[Any]:
@@ -49,14 +41,11 @@ def versions(uri: str, name: str) -> list[Any]:
 def test_a_version_holds_the_weights_uri_its_run_and_its_tags(
     uri: str, run: MlflowTracker, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    registered = register_model(
-        run,
-        name,
-        model_uri=SOURCE,
-        verdict="held",
-        description="held: nothing can be told",
-        tags={"kfp.run_id": "run-1", "gukbap.model_sha256": "ab", "api_token": "secret-in-a-tag"},
-    )
+    registry = ModelRegistry(run, name)
+    tags = {"kfp.run_id": "run-1", "gukbap.model_sha256": "ab", "api_token": "secret-in-a-tag"}
+    number = registry.own_version(SOURCE, tags)
+    assert registry.verdict_of(number) is None
+    registered = registry.settle(number, "held", "held: nothing can be told")
     (version,) = versions(uri, name)
     assert version.source == "s3://mlpipeline/v2/artifacts/gukbap/run/train/model"
     assert version.run_id == run.run_id
@@ -68,41 +57,17 @@ def test_a_version_holds_the_weights_uri_its_run_and_its_tags(
     }
     assert "secret-in-a-tag" not in str(version.tags)
     assert registered == Registered(name, 1, version.source, ("challenger",))
+    assert registry.verdict_of(number) == "held"
     assert MlflowClient(tracking_uri=uri).list_artifacts(run.run_id) == []
     assert capfd.readouterr().out == ""
 
 
-def test_champion_moves_on_promotion_alone_and_the_one_before_is_kept(uri: str, name: str) -> None:
-    assert register(a_run(uri), name, "held").aliases == ("challenger",)
-    assert aliases(uri, name) == {"challenger": 1}
-    assert register(a_run(uri), name, "promoted").aliases == ("challenger", "champion")
-    assert aliases(uri, name) == {"challenger": 2, "champion": 2}
-    assert register(a_run(uri), name, "refused").aliases == ("challenger",)
-    assert aliases(uri, name) == {"challenger": 3, "champion": 2}
-    register(a_run(uri), name, "promoted")
-    assert aliases(uri, name) == {"challenger": 4, "champion": 4, "previous": 2}
-
-
-def test_a_retry_finds_its_version_and_changes_nothing(uri: str, name: str) -> None:
+def test_the_challenger_is_the_newest_version(uri: str, name: str) -> None:
     first, second = a_run(uri), a_run(uri)
-    made = register(first, name, "promoted")
-    assert register(first, name, "promoted") == made
-    register(second, name, "promoted")
-    before = aliases(uri, name)
-    assert before == {"challenger": 2, "champion": 2, "previous": 1}
-    assert register(first, name, "promoted").version == 1
-    assert aliases(uri, name) == before
+    assert register(first, name, "promoted").aliases == ("challenger",)
+    assert register(second, name, "refused").aliases == ("challenger",)
+    assert register(first, name, "promoted") == Registered(name, 1, source_uri(SOURCE), ())
     assert [int(version.version) for version in versions(uri, name)] == [1, 2]
-
-
-def test_a_late_retry_leaves_an_alias_where_a_person_has_moved_it(uri: str, name: str) -> None:
-    runs = [a_run(uri), a_run(uri)]
-    for run in runs:
-        register(run, name, "promoted")
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    client.set_registered_model_alias(name, "champion", "1")
-    register(runs[1], name, "promoted")
-    assert aliases(uri, name)["champion"] == 1
 
 
 def test_another_model_of_the_same_run_is_another_version(uri: str, run: MlflowTracker, name: str) -> None:
@@ -110,68 +75,49 @@ def test_another_model_of_the_same_run_is_another_version(uri: str, run: MlflowT
     assert register(run, name, source="s3://bucket/other").version == 2
 
 
-#: before the version, before each of its tags, and before each of challenger, previous and champion
-KILLS = [
-    ("create_model_version", 0),
-    ("set_model_version_tag", 0),
-    ("set_registered_model_alias", 0),
-    ("set_registered_model_alias", 1),
-    ("set_registered_model_alias", 2),
-    ("set_model_version_tag", 1),
-]
-#: for each, a process of its own that registers a model and kills itself at that call
-_KILLED = """
-import json, multiprocessing, os, signal, sys
-from mlflow import MlflowClient
-from gukbap.adapters.mlflow_registry import register_model
-from gukbap.adapters.mlflow_tracker import open_run
-uri, name, kills = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-def attempt(model, method, left):
-    original, calls = getattr(MlflowClient, method), iter(range(left))
-    def counted(self, *args, **kwargs):
-        if next(calls, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(self, *args, **kwargs)
-    setattr(MlflowClient, method, counted)
-    run = open_run("tests", model, "a run", uri)
-    register_model(run, model, model_uri="s3://b/new", verdict="promoted", description="", tags={})
-context = multiprocessing.get_context("fork")
-for number, (method, left) in enumerate(kills):
-    child = context.Process(target=attempt, args=(f"{name} {number}", method, left))
-    child.start()
-    child.join()
-    print(child.exitcode)
-"""
+def test_judgements_come_back_as_they_were_kept(
+    uri: str, run: MlflowTracker, name: str, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(run, name)
+    number = registry.own_version(SOURCE, {})
+    fetched, kept = tmp_path / "fetched", tmp_path / "judgements.jsonl"
+    assert registry.judgements_of(number, fetched) is None
+    kept.write_text("국밥\n", encoding="utf-8")
+    registry.keep_judgements(number, kept, '{"rubric_sha256":"r"}')
+    other = ModelRegistry(a_run(uri), name)
+    assert other.judgements_of(number, fetched) == '{"rubric_sha256":"r"}'
+    assert fetched.read_bytes() == kept.read_bytes()
+    # Somebody has put other judgements in their place: they are not those that were recorded.
+    MlflowClient(tracking_uri=uri).log_text(run.run_id, "비빔밥\n", "promotion/judgements.jsonl")
+    assert other.judgements_of(number, fetched) is None
 
 
-def test_killed_anywhere_a_second_attempt_ends_the_same(sqlite: str) -> None:
-    name = f"killed-{uuid.uuid4()}"
-    models = [f"{name} {number}" for number in range(len(KILLS))]
-    for model in models:
-        register(a_run(sqlite), model, "promoted")
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, sqlite, name, json.dumps(KILLS)], capture_output=True, text=True
-    )
-    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(KILLS), done.stderr
-    for model in models:
-        registered = register(open_run("tests", model, "a run", sqlite), model, "promoted", "s3://b/new")
-        assert registered == Registered(model, 2, "s3://b/new", ("challenger", "champion"))
-        assert aliases(sqlite, model) == {"challenger": 2, "champion": 2, "previous": 1}
-        assert [version.tags["gukbap.verdict"] for version in versions(sqlite, model)] == ["promoted"] * 2
+def test_a_record_is_kept_with_the_run_and_found_from_the_version(
+    uri: str, run: MlflowTracker, name: str
+) -> None:
+    registry = ModelRegistry(run, name)
+    number = registry.own_version(SOURCE, {})
+    assert registry.recorded() is None
+    registry.record(number, '{"verdict": "held"}', "# held")
+    assert registry.recorded() == '{"verdict": "held"}'
+    (version,) = versions(uri, name)
+    assert version.tags["gukbap.decision"] == f"runs:/{run.run_id}/promotion/decision.json"
+    assert ModelRegistry(a_run(uri), name).recorded() is None
 
 
 #: eight processes at one moment; half of them are attempts of one run, the others runs of their own
 _EIGHT = """
 import multiprocessing, sys, mlflow
-from gukbap.adapters.mlflow_registry import register_model
+from gukbap.adapters.mlflow_registry import ModelRegistry
 from gukbap.adapters.mlflow_tracker import open_run
 uri, name = sys.argv[1:]
 context = multiprocessing.get_context("fork")
 start = context.Barrier(8)
 def attempt(number):
     run = open_run("tests", name if number < 4 else f"{name} {number}", "a run", uri)
-    start.wait(60)
-    register_model(run, name, model_uri="s3://b/model", verdict="promoted", description="", tags={})
+    start.wait(300)
+    registry = ModelRegistry(run, name)
+    registry.settle(registry.own_version("s3://b/model", {}), "held", "")
 children = [context.Process(target=attempt, args=(number,)) for number in range(8)]
 for child in children:
     child.start()
@@ -181,16 +127,14 @@ raise SystemExit(any(child.exitcode for child in children))
 """
 
 
-def test_attempts_at_one_moment_make_one_version_a_run_and_one_champion(uri: str) -> None:
+def test_attempts_at_one_moment_make_one_version_a_run(uri: str) -> None:
     name = f"new-{uuid.uuid4()}"
     done = subprocess.run([sys.executable, "-c", _EIGHT, uri, name], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = versions(uri, name)
     assert len(found) == len({version.run_id for version in found}) == 5
-    newest = int(found[-1].version)
-    held = aliases(uri, name)
-    assert held["champion"] == held["challenger"] == newest
-    assert held.get("previous", 0) < newest
+    aliases = MlflowClient(tracking_uri=uri, registry_uri=uri).get_registered_model(name).aliases
+    assert {alias: int(number) for alias, number in aliases.items()} == {"challenger": int(found[-1].version)}
 
 
 def test_where_a_model_lies() -> None:

@@ -1,37 +1,39 @@
-"""MLflow's model registry: a version for each run's model, and aliases by which it is served.
+"""MLflow's model registry: a version for each run's model, and what each was judged by.
 
 The weights stay where they are: a version holds their URI. Every step may be repeated, and a process
-may be killed between any two of them.
+may be killed between any two of them. Who is champion stands in mlflow_promotions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gukbap.adapters.mlflow_errors import again_on_conflict, explained
+from gukbap.adapters.mlflow_promotions import CHALLENGER, PromotionLog
 from gukbap.adapters.mlflow_sqlite import alone
 from gukbap.adapters.mlflow_tracker import MlflowTracker
 from gukbap.adapters.mlflow_values import safe_tags
+from gukbap.adapters.mlflow_versions import aliases, delete_version, make_model, set_alias, set_tag, versions
 from gukbap.adapters.redaction import redacted
 from gukbap.errors import StoreError
+from gukbap.files import sha256_file
 
-#: the newest registered version
-CHALLENGER = "challenger"
-#: the newest promoted version
-CHAMPION = "champion"
-#: the champion before this one, to go back to
-PREVIOUS = "previous"
-#: set when it is settled that the version stays: a surplus one, soon deleted, must never be the champion
 VERDICT_TAG = "gukbap.verdict"
-PROMOTED = "promoted"
-#: `made` at first, and the verdict once the aliases are set for it: a late retry must not take them back
-#: from whoever has them then
+JUDGEMENTS_TAG, JUDGEMENTS_SHA256_TAG = "gukbap.judgements", "gukbap.judgements_sha256"
+#: how those judgements came about, as JSON
+EVALUATION_TAG = "gukbap.evaluation"
+DECISION_TAG = "gukbap.decision"
+#: `made` at first, and the verdict once all that follows from it is done
 _PROMOTION_TAG = "gukbap.promotion"
 _MADE = "made"
 _MAX_DESCRIPTION = 5000
+#: where a run's record and judgements lie among its artifacts
+FOLDER = "promotion"
+JUDGEMENTS, DECISION, DECISION_TEXT = "judgements.jsonl", "decision.json", "decision.md"
 
 
 @dataclass(frozen=True)
@@ -67,144 +69,151 @@ def reason_against(tracker: MlflowTracker, model_uri: str) -> str | None:
     return None
 
 
-def register_model(
-    tracker: MlflowTracker,
-    name: str,
-    *,
-    model_uri: str,
-    verdict: str,
-    description: str,
-    tags: Mapping[str, str],
-) -> Registered:
-    """Register a run's model, or find the version that an earlier attempt has registered.
+class ModelRegistry:
+    """One registered model, as the run of a tracker sees it."""
 
-    `challenger` leads to the newest version, `champion` to the newest whose verdict is `promoted`, and
-    `previous` to the champion before it. An alias never goes back to an older version.
+    def __init__(self, tracker: MlflowTracker, name: str) -> None:
+        """Make the model where it is missing, and find its log.
 
-    Args:
-        tracker: the run that the version belongs to. A run and a source make one version.
-        name: of the registered model, made where it is missing.
-        model_uri: a folder's path, or s3://, minio://, gs://, ….
-        verdict: promoted, held or refused.
-        description: what people read beside the version.
-        tags: more labels of the version.
+        Raises:
+            StoreError: MLflow refuses or cannot be reached.
+        """
+        self._tracker, self._client, self._uri, self.name = tracker, tracker.client, tracker.uri, name
+        with alone(self._uri), explained(self._uri):
+            make_model(self._client, name)
+        self.log = PromotionLog(self._client, self._uri, name)
 
-    Raises:
-        StoreError: MLflow refuses or cannot be reached.
-    """
-    client, source = tracker.client, source_uri(model_uri)
-    labels = safe_tags({**tags, VERDICT_TAG: verdict})
-    with alone(tracker.uri), explained(tracker.uri):
-        _make_model(client, name)
-        version = _own_version(client, name, source, tracker.run_id)
-        if version is None:
-            again_on_conflict(
-                lambda: client.create_model_version(
-                    name,
-                    source,
-                    run_id=tracker.run_id,
-                    tags={_PROMOTION_TAG: _MADE},
-                    description=redacted(description)[:_MAX_DESCRIPTION],
-                    await_creation_for=None,
-                )
-            )
-            version = _own_version(client, name, source, tracker.run_id)
+    def own_version(self, model_uri: str, tags: Mapping[str, str]) -> int:
+        """The version of the tracker's run and a source, made where there is none.
+
+        Args:
+            model_uri: a folder's path, or s3://, minio://, gs://, ….
+            tags: labels of the version.
+        """
+        source = source_uri(model_uri)
+        with alone(self._uri), explained(self._uri):
+            version = self._own(source)
             if version is None:
-                raise StoreError(f"MLflow does not show the version of {name} that was just made")
-        number = int(version.version)
-        for key, text in labels.items():
+                again_on_conflict(
+                    lambda: self._client.create_model_version(
+                        self.name,
+                        source,
+                        run_id=self._tracker.run_id,
+                        tags={_PROMOTION_TAG: _MADE},
+                        await_creation_for=None,
+                    )
+                )
+                version = self._own(source)
+                if version is None:
+                    raise StoreError(f"MLflow does not show the version of {self.name} that was just made")
+            self._label(version, tags)
+        return int(version.version)
+
+    def _own(self, source: str) -> Any | None:
+        """The registry numbers versions in the order in which they are made, so of two attempts that make
+        one each, both see the lower number, and both keep it."""
+        found = [
+            version
+            for version in versions(self._client, self.name)
+            if (version.run_id, version.source) == (self._tracker.run_id, source)
+            and _PROMOTION_TAG in version.tags
+        ]
+        for surplus in found[1:]:
+            delete_version(self._client, self.name, surplus)
+        return found[0] if found else None
+
+    def _label(self, version: Any, tags: Mapping[str, str]) -> None:
+        for key, text in safe_tags(tags).items():
             if version.tags.get(key) != text:
-                _set_tag(client, name, number, key, text)
-        if version.tags[_PROMOTION_TAG] != verdict:
-            _advance(client, name, CHALLENGER, lambda tags: VERDICT_TAG in tags)
-            if verdict == PROMOTED:
-                _advance(client, name, CHAMPION, lambda tags: tags.get(VERDICT_TAG) == PROMOTED, PREVIOUS)
-            _set_tag(client, name, number, _PROMOTION_TAG, verdict)
-        aliases = _aliases(client, name)
-    return Registered(name, number, source, tuple(sorted(a for a, held in aliases.items() if held == number)))
+                set_tag(self._client, self.name, int(version.version), key, text)
 
+    def verdict_of(self, number: int) -> str | None:
+        """The verdict on a version, where everything that follows from it is done."""
+        with explained(self._uri):
+            found: str = self._client.get_model_version(self.name, str(number)).tags.get(
+                _PROMOTION_TAG, _MADE
+            )
+        return None if found == _MADE else found
 
-def _make_model(client: Any, name: str) -> None:
-    from mlflow.exceptions import MlflowException
+    def settle(self, number: int, verdict: str, description: str) -> Registered:
+        """Note a version's verdict, and lead `challenger` to the newest version.
 
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+        Args:
+            number: of the version.
+            verdict: promoted, held or refused.
+            description: what people read beside the version.
+        """
+        with alone(self._uri), explained(self._uri):
+            version = self._client.get_model_version(self.name, str(number))
+            text = redacted(description)[:_MAX_DESCRIPTION]
+            if version.description != text:
+                self._client.update_model_version(self.name, str(number), description=text)
+            self._label(version, {VERDICT_TAG: verdict})
+            if version.tags.get(_PROMOTION_TAG) != verdict:
+                self._advance_challenger()
+                set_tag(self._client, self.name, number, _PROMOTION_TAG, verdict)
+            held = aliases(self._client, self.name)
+        names = tuple(sorted(alias for alias, led in held.items() if led == number))
+        return Registered(self.name, number, str(version.source), names)
 
+    def _advance_challenger(self) -> None:
+        """Another run may do the same meanwhile. Each looks once more after it has written, so whoever is
+        last leaves the newest."""
+        while True:
+            # A version without a verdict may be a surplus one that is soon deleted.
+            found = [one for one in versions(self._client, self.name) if VERDICT_TAG in one.tags]
+            newest = max(int(version.version) for version in found)
+            if aliases(self._client, self.name).get(CHALLENGER, 0) >= newest:
+                return
+            set_alias(self._client, self.name, CHALLENGER, newest)
 
-def _own_version(client: Any, name: str, source: str, run_id: str) -> Any | None:
-    """The version of a run and a source, if there is one.
+    def keep_judgements(self, number: int, file: Path, evaluation: str) -> None:
+        """Keep the judgements by which a version can be compared with, as an artifact of the run."""
+        with explained(self._uri):
+            version = self._client.get_model_version(self.name, str(number))
+            digest = sha256_file(file)
+            if version.tags.get(JUDGEMENTS_SHA256_TAG) != digest:
+                self._client.log_artifact(self._tracker.run_id, str(file), FOLDER)
+            tags = {
+                JUDGEMENTS_TAG: f"runs:/{self._tracker.run_id}/{FOLDER}/{JUDGEMENTS}",
+                JUDGEMENTS_SHA256_TAG: digest,
+                EVALUATION_TAG: evaluation,
+            }
+            self._label(version, tags)
 
-    The registry numbers versions in the order in which they are made, so of two attempts that make one
-    each, both see the lower number, and both keep it.
-    """
-    found = [
-        version
-        for version in _versions(client, name)
-        if version.run_id == run_id and version.source == source and _PROMOTION_TAG in version.tags
-    ]
-    for surplus in found[1:]:
-        _delete(client, name, surplus)
-    return found[0] if found else None
+    def judgements_of(self, number: int, target: Path) -> str | None:
+        """Fetch the judgements of a version into a file.
 
+        Returns:
+            How they came about, as JSON; None where there are none, or other ones than were recorded.
+        """
+        with explained(self._uri):
+            tags = self._client.get_model_version(self.name, str(number)).tags
+            run_id, _, path = tags.get(JUDGEMENTS_TAG, "").removeprefix("runs:/").partition("/")
+            there = path and any(one.path == path for one in self._client.list_artifacts(run_id, FOLDER))
+            if not there:
+                return None
+            with tempfile.TemporaryDirectory() as folder:
+                got = Path(self._client.download_artifacts(run_id, path, folder))
+                if sha256_file(got) != tags.get(JUDGEMENTS_SHA256_TAG):
+                    return None
+                target.write_bytes(got.read_bytes())
+        return str(tags.get(EVALUATION_TAG, "null"))
 
-def _delete(client: Any, name: str, version: Any) -> None:
-    from mlflow.exceptions import MlflowException
+    def record(self, number: int, document: str, text: str) -> None:
+        """Keep a decision as artifacts of the run, and lead to it from the version."""
+        with explained(self._uri):
+            for name, content in ((DECISION, document), (DECISION_TEXT, text)):
+                self._client.log_text(self._tracker.run_id, content, f"{FOLDER}/{name}")
+            version = self._client.get_model_version(self.name, str(number))
+            self._label(version, {DECISION_TAG: f"runs:/{self._tracker.run_id}/{FOLDER}/{DECISION}"})
 
-    try:
-        client.delete_model_version(name, version.version)
-    except MlflowException as error:
-        # Its maker may have been quicker.
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-
-
-def _versions(client: Any, name: str) -> list[Any]:
-    """All versions of a model, the lowest number first."""
-    # MLflow's filter language knows no escape for the quote that encloses a value.
-    quote = '"' if "'" in name else "'"
-    found: list[Any] = []
-    token = None
-    while True:
-        page = client.search_model_versions(f"name = {quote}{name}{quote}", page_token=token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda version: int(version.version))
-
-
-def _aliases(client: Any, name: str) -> dict[str, int]:
-    return {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
-
-
-def _advance(
-    client: Any,
-    name: str,
-    alias: str,
-    fits: Callable[[Mapping[str, str]], bool],
-    before: str | None = None,
-) -> None:
-    """Lead an alias to the newest version whose tags fit, and `before` to the one that it led to.
-
-    Another run may do the same meanwhile. Each looks once more after it has written, so whoever is
-    last leaves the newest.
-    """
-    while True:
-        newest = max(int(version.version) for version in _versions(client, name) if fits(version.tags))
-        held = _aliases(client, name).get(alias, 0)
-        if held >= newest:
-            return
-        if held and before:
-            # First: killed in between, the next attempt still finds both.
-            _set_alias(client, name, before, held)
-        _set_alias(client, name, alias, newest)
-
-
-def _set_alias(client: Any, name: str, alias: str, number: int) -> None:
-    again_on_conflict(lambda: client.set_registered_model_alias(name, alias, str(number)))
-
-
-def _set_tag(client: Any, name: str, number: int, key: str, text: str) -> None:
-    again_on_conflict(lambda: client.set_model_version_tag(name, str(number), key, text))
+    def recorded(self) -> str | None:
+        """The decision that the run has recorded, JSON; None where there is none."""
+        path = f"{FOLDER}/{DECISION}"
+        with explained(self._uri):
+            if all(one.path != path for one in self._client.list_artifacts(self._tracker.run_id, FOLDER)):
+                return None
+            with tempfile.TemporaryDirectory() as folder:
+                found = Path(self._client.download_artifacts(self._tracker.run_id, path, folder))
+                return found.read_text(encoding="utf-8")

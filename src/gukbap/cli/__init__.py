@@ -33,6 +33,9 @@ _COMMANDS = {
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
+    "baselines": ("gukbap.cli.baselines", "Other models' judged answers as runs in MLflow."),
+    "promote": ("gukbap.cli.promote", "Compare a run with the champion; promote it on evidence."),
+    "rollback": ("gukbap.cli.rollback", "Make a former champion the champion again."),
     "card": ("gukbap.cli.card", "Write the model card of a run."),
     "up": ("gukbap.cli.servers", "Start an S3 server and MLflow on this machine."),
     "down": ("gukbap.cli.servers", "Stop what `gukbap up` started; the data stays."),
@@ -40,7 +43,7 @@ _COMMANDS = {
     "env": ("gukbap.cli.servers", "Print the variables by which commands find those servers."),
     "doctor": ("gukbap.cli.doctor", "Check this machine and a recipe's needs; say what to do."),
 }
-_STAGES = ("generate", "dedup", "split", "train", "infer", "judge", "report")
+_STAGES = ("generate", "clean", "dedup", "split", "train", "infer", "judge", "report")
 
 DEBUG_VARIABLE = "GUKBAP_DEBUG"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from gukbap.cli.options import (
     exclude_fabricated_option,
     incomplete_option,
     json_option,
-    judged_path,
     resampling_seed_option,
 )
-from gukbap.errors import InputError
+from gukbap.cli.tracking import tracking_uri
+from gukbap.errors import InputError, UsageError
 from gukbap.schemas import SUBJECTS
 
 if TYPE_CHECKING:
@@ -27,37 +28,57 @@ TUNED = SUBJECTS[1]
 
 
 @click.command()
-@click.argument("a", type=judged_path)
-@click.argument("b", type=judged_path)
+@click.argument("runs", nargs=-1, required=True, metavar="A B")
 @click.option("--strategy", help="Take this prompt strategy where A or B holds several.")
 @click.option("--subject", help="Take this model where A or B holds several; tuned by default.")
 @click.option("--any-judge", is_flag=True, help="Compare even where two judges gave the scores.")
+@click.option(
+    "--mlflow",
+    "in_mlflow",
+    is_flag=True,
+    help="A, B and further ones are runs in MLflow: their numbers side by side.",
+)
 @exclude_fabricated_option
 @incomplete_option
 @resampling_seed_option
+@click.option(
+    "--runs",
+    "runs_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="With --mlflow: folder whose mlflow.sqlite3 is read where MLFLOW_TRACKING_URI is not set.",
+)
 @json_option
 def compare(
-    a: Path,
-    b: Path,
+    runs: tuple[str, ...],
     strategy: str | None,
     subject: str | None,
     any_judge: bool,
+    in_mlflow: bool,
     exclude_fabricated: bool,
     allow_incomplete: bool,
     seed: int,
+    runs_folder: Path,
     as_json: bool,
 ) -> None:
     """Say whether A is better than B, worse, or whether that cannot be told.
 
     A and B are judged files (of this project or LogicKor's evaluated format) or run folders. Every
     question is its own partner; the interval and both p-values resample questions.
+
+    With --mlflow they are runs (MLflow's id, the run's own id, or its name; two or more), and what was
+    logged of them is shown side by side.
     """
     from gukbap.benchmarks.judged import read_judged
     from gukbap.stages.scores import compare as compare_runs
     from gukbap.stages.scores import without_invented
 
+    if in_mlflow:
+        _in_mlflow(runs, runs_folder, as_json)
+        return
     sides, notes = [], []
-    for path in (a, b):
+    for path in _two_paths(runs):
         judged = read_judged([path], lenient=allow_incomplete)
         notes += judged.notes
         chosen = _one_model(path, judged.judgements, subject)
@@ -71,6 +92,44 @@ def compare(
     click.echo("\n\n".join(_text(one) for one in found))
     for note in notes:
         click.echo(f"- {note}")
+
+
+def _two_paths(given: tuple[str, ...]) -> list[Path]:
+    if len(given) != 2:
+        raise UsageError(f"{len(given)} things to compare", expected="two: A and B (with --mlflow also more)")
+    for name in given:
+        if not Path(name).exists():
+            raise UsageError(
+                f"there is no file or folder {name}",
+                expected="a judged file or a run folder",
+                fix="for runs in MLflow: gukbap compare --mlflow A B",
+            )
+    return [Path(name) for name in given]
+
+
+def _in_mlflow(names: tuple[str, ...], folder: Path, as_json: bool) -> None:
+    from gukbap.adapters.mlflow_runs import find_runs
+    from gukbap.stages.comparable import in_reading_order
+    from gukbap.stages.report.tables import aligned
+
+    found = find_runs(tracking_uri(folder), list(names))
+    if as_json:
+        click.echo(json.dumps([asdict(run) for run in found], ensure_ascii=False))
+        return
+    rows = [
+        [name, "", *(_number(run.metrics.get(name)) for run in found)]
+        for name in in_reading_order({name for run in found for name in run.metrics})
+    ]
+    tagged = [
+        [name, "", *(run.tags.get(name, "–") for run in found)]
+        for name in ("gukbap.recipe", "gukbap.baseline", "gukbap.verdict", "gukbap.registered_model")
+        if any(name in run.tags for run in found)
+    ]
+    click.echo(aligned(["", "", *(run.name for run in found)], [*tagged, *rows]))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _one_model(path: Path, judgements: list[Judgement], subject: str | None) -> list[Judgement]:

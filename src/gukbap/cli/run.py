@@ -14,6 +14,7 @@ from gukbap.adapters.progress import open_progress
 from gukbap.cli.kubeflow import connection_options
 from gukbap.cli.options import json_option, overrides_option, runs_option
 from gukbap.cli.preflight import check_inputs
+from gukbap.cli.tracking import default_tracking_uri
 from gukbap.config import Recipe, RetryConfig
 from gukbap.errors import UsageError
 from gukbap.files import read_json
@@ -55,7 +56,7 @@ def run(
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Run RECIPE (a name such as smoke or local, or a YAML file): generate, dedup, split, train,
+    """Run RECIPE (a name such as smoke or local, or a YAML file): generate, clean, dedup, split, train,
     infer, judge and report.
 
     With --runner kfp the pipeline is registered, one run of it is started and followed to its end; it
@@ -169,11 +170,6 @@ def _tracking(folder: RunFolder, recipe: Recipe) -> dict[str, str]:
         return {}
     uri = os.environ.get(TRACKING_URI) or recipe.tracking.uri or default_tracking_uri(folder.path.parent)
     return {TRACKING_URI: uri, EXPERIMENT: recipe.tracking.experiment}
-
-
-def default_tracking_uri(runs: Path) -> str:
-    """The SQLite file beside the runs, which `mlflow ui` shows."""
-    return f"sqlite:///{runs.resolve() / 'mlflow.sqlite3'}"
 
 
 def _summary(scores: dict[str, Any], training: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gukbap.config.base import Section, settings_text
+from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import (
     BudgetConfig,
     DedupConfig,
@@ -37,6 +38,7 @@ from gukbap.config.platform import (
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
 from gukbap.config.settings import (
+    CleanSettings,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -58,6 +60,8 @@ __all__ = [
     "PUBLISHED",
     "BaselineConfig",
     "BudgetConfig",
+    "CleanConfig",
+    "CleanSettings",
     "ClusterConfig",
     "DedupConfig",
     "DedupSettings",

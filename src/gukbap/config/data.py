@@ -143,6 +143,10 @@ class Endpoint(Section):
         return [alone, *(alone.model_copy(update=mirror.changes()) for mirror in self.mirrors)]
 
 
+#: a shorter refusal is dropped (Evol-Instruct, arXiv 2304.12244: 80 words)
+REFUSAL_MAX_WORDS = 80
+
+
 class GenerateConfig(Section):
     """Evol-Instruct (WizardLM, arXiv 2304.12244): rounds of in-depth and in-breadth evolving."""
 
@@ -179,7 +183,9 @@ class GenerateConfig(Section):
     )
     max_instruction_chars: int = Field(4000, ge=20)
     refusal_max_words: int = Field(
-        80, ge=1, description="a refusal shorter than this many eojeol is dropped (paper: 80 words)"
+        REFUSAL_MAX_WORDS,
+        ge=1,
+        description="a refusal shorter than this many eojeol is dropped (paper: 80 words)",
     )
     keep_truncated: bool = Field(
         False, description="keep answers that hit answer_max_tokens; off, they are dropped with a reason"

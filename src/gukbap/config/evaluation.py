@@ -138,7 +138,7 @@ class JudgeConfig(Section):
 
 
 class PromoteConfig(Section):
-    """When the tuned student is registered, and when it becomes the champion."""
+    """When the tuned student becomes the champion of the model registry."""
 
     registered_model: str | None = Field(
         None, pattern=r"^[^/:.]+$", description="name in MLflow's model registry; null: gukbap-<recipe>"
@@ -147,11 +147,25 @@ class PromoteConfig(Section):
         0.0,
         ge=-10,
         le=10,
-        description="promoted when the lower bound of tuned minus base is above this many points of 10",
+        description="promoted when the lower bound of the gain over the champion (over the base where there "
+        "is no champion) is above this many points of 10",
     )
     strategy: Strategy = Field(
         "default",
         description="the strategy whose scores decide; the first of infer.strategies where it is not asked",
+    )
+    min_language_compliance: float = Field(
+        0.9, ge=0, le=1, description="share of answers that must keep to the benchmark's language"
+    )
+    unknown_blocks: bool = Field(
+        False,
+        description="hold a promotion where the number of a guard rail is not known (a run without a "
+        "contamination check); false: such a guard rail is only told as not known",
+    )
+    rejudge_champion: bool = Field(
+        False,
+        description="judge the champion's stored answers again where its judge or rubric is not this run's; "
+        "takes as many calls as judging one strategy; false: such a run is held",
     )
 
 

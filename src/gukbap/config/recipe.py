@@ -5,12 +5,14 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
+from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.settings import (
+    CleanSettings,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -41,6 +43,7 @@ class Recipe(Section):
     teacher: Endpoint
     generate: GenerateConfig = GenerateConfig()
     budget: BudgetConfig = BudgetConfig()
+    clean: CleanConfig = CleanConfig()
     dedup: DedupConfig = DedupConfig()
     split: SplitConfig = SplitConfig()
     student: StudentConfig
@@ -155,6 +158,16 @@ class Recipe(Section):
             seed=self.seed, teacher=self.teacher, generate=self.generate, budget=self.budget
         )
 
+    def clean_settings(self) -> CleanSettings:
+        """The settings of the clean stage: another student makes no other data unless its tokens count."""
+        return CleanSettings(
+            seed=self.seed,
+            clean=self.clean,
+            pack=self.evaluate.pack,
+            strategies_file=self.evaluate.strategies_file,
+            student=self.student if self.clean.counts_tokens else None,
+        )
+
     def dedup_settings(self) -> DedupSettings:
         """The settings of the dedup stage."""
         return DedupSettings(seed=self.seed, dedup=self.dedup)
@@ -191,4 +204,7 @@ class Recipe(Section):
             registered_model=self.promote.registered_model or pipeline_name(self.name).replace(".", "-"),
             promote=self.promote.model_copy(update={"strategy": self.deciding_strategy}),
             scripted=self.scripted,
+            rejudging=JudgeSettings(step="rejudge", seed=self.seed, judge=self.judge, pack=self.evaluate.pack)
+            if self.promote.rejudge_champion
+            else None,
         )

@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gukbap.schemas import SUBJECTS
+
 Values = Mapping[str, Any]
+#: the first part of a metric's name, in the order in which tables show them
+READING_ORDER = (
+    *("score", "gain", "overall", "single", "multi", "category", "language", "coverage", "stopped"),
+    *("data", "train", "teacher", "judge", "infer"),
+)
 
 
 def comparable_metrics(scores: Values, statistics: Mapping[str, Values]) -> dict[str, float]:
@@ -17,15 +24,17 @@ def comparable_metrics(scores: Values, statistics: Mapping[str, Values]) -> dict
 
     Args:
         scores: the content of scores.json.
-        statistics: step → its statistics: generate, dedup, split, train, infer-SUBJECT and
+        statistics: step → its statistics: generate, clean, dedup, split, train, infer-SUBJECT and
             judge-SUBJECT-STRATEGY (a space for the hyphen is understood). Any may be missing.
 
     Returns:
+        score.default (overall of the tuned student; that of a baseline where the run is one),
         overall.tuned.default, category.reasoning.tuned.default, gain.default.low, train.validation_loss,
         data.rows, judge.completion_tokens and the like. Scores and gains are points of 0–10, shares 0–1.
     """
     found: dict[str, Any] = {
         **_scores(scores),
+        **_product(scores),
         **_gains(scores),
         **_data(statistics),
         **_training(statistics.get("train", {})),
@@ -52,6 +61,31 @@ def _scores(scores: Values) -> dict[str, Any]:
     return found
 
 
+def _product(scores: Values) -> dict[str, Any]:
+    """Scores of the model that a run is about, under names that runs and baselines share."""
+    rows = scores.get("table", {}).get("rows", [])
+    tuned = [row for row in rows if row["subject"] == SUBJECTS[1]]
+    return {name: value for row in tuned for name, value in model_scores(row).items()}
+
+
+def model_scores(row: Values) -> dict[str, Any]:
+    """A row of a score table (ScoreRow) as score.STRATEGY and score.CATEGORY.STRATEGY; None: not scored."""
+    strategy = row["strategy"]
+    return {
+        f"score.{strategy}": row.get("overall"),
+        **{
+            f"score.{_short(category)}.{strategy}": score
+            for category, score in row.get("categories", {}).items()
+        },
+    }
+
+
+def in_reading_order(names: Iterable[str]) -> list[str]:
+    """Names of metrics as a reader wants them: scores, gains and their parts first, then data and cost."""
+    order = {prefix: place for place, prefix in enumerate(READING_ORDER)}
+    return sorted(names, key=lambda name: (order.get(name.partition(".")[0], len(order)), name))
+
+
 def _short(category: str) -> str:
     """reasoning for 추론(Reasoning): MLflow's charts and filters are easier with ASCII names."""
     inside = re.search(r"\(([^)]+)\)", category)
@@ -73,13 +107,16 @@ def _gains(scores: Values) -> dict[str, Any]:
 
 
 def _data(statistics: Mapping[str, Values]) -> dict[str, Any]:
-    generate, dedup, split = (statistics.get(step, {}) for step in ("generate", "dedup", "split"))
+    steps = ("generate", "clean", "dedup", "split")
+    generate, clean, dedup, split = (statistics.get(step, {}) for step in steps)
     return {
         "data.seeds": generate.get("seeds"),
         "data.generated": generate.get("rows"),
         "data.kept_share": _share(
             generate.get("rows"), _sum([generate.get("rows"), generate.get("dropped")])
         ),
+        "data.leaked_rows": clean.get("leaks"),
+        "data.excluded_share": _share(clean.get("removed"), clean.get("rows")),
         "data.duplicate_share": _share(dedup.get("removed"), dedup.get("rows")),
         "data.rows": split.get("rows"),
         "data.train_rows": split.get("train_rows"),

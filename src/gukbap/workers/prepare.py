@@ -94,6 +94,7 @@ def step_settings(recipe: Recipe) -> dict[str, StageSettings]:
     """The settings of every step whose work can be reused, producers first."""
     settings: dict[str, StageSettings] = {
         "generate": recipe.generate_settings(),
+        "clean": recipe.clean_settings(),
         "dedup": recipe.dedup_settings(),
         "split": recipe.split_settings(),
         "train": recipe.train_settings(),
@@ -113,7 +114,8 @@ _LEAVABLE = [
 #: step → the steps whose artifacts it reads (the pipeline's edges; a test compares them)
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "generate": (),
-    "dedup": ("generate",),
+    "clean": ("generate",),
+    "dedup": ("clean",),
     "split": ("dedup",),
     "train": ("split",),
     **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},
@@ -155,11 +157,14 @@ def _is_there(uri: str, recipe: Recipe) -> bool:
 def _open_run(recipe: Recipe, images: Mapping[str, str]) -> None:
     """Open the tracker's parent run before steps start side by side."""
     from gukbap.adapters.mlflow_tags import parent_tags
-    from gukbap.adapters.mlflow_tracker import parent_from_environment
+    from gukbap.adapters.mlflow_tracker import MlflowTracker, parent_from_environment
+    from gukbap.adapters.mlflow_view import prepare_view
 
     parent = parent_from_environment(experiment=recipe.tracking.experiment)
     parent.params(recipe.model_dump(mode="json"))
     parent.tags(parent_tags(recipe, os.environ.get(RUN_ID, ""), images))
+    if isinstance(parent, MlflowTracker):
+        prepare_view(parent.client, parent.uri, parent.experiment_id)
 
 
 def _close_ended_runs(recipe: Recipe) -> None:

@@ -12,6 +12,8 @@ from gukbap.errors import GukbapError
 from gukbap.files import read_json, read_jsonl, read_text, sha256_file
 from gukbap.ports import Progress
 from gukbap.schemas import Judgement, Row
+from gukbap.stages.evaluation_identity import EvaluationIdentity, evaluation_identity
+from gukbap.stages.promote import RunEvidence, run_evidence
 from gukbap.stages.report import (
     Baseline,
     Licence,
@@ -32,6 +34,7 @@ class ReportInputs:
     baselines: list[Baseline]
     #: step → statistics, as far as files of them were given
     statistics: Mapping[str, Any]
+    evidence: RunEvidence
 
 
 def read_report_inputs(
@@ -59,12 +62,13 @@ def read_report_inputs(
         InputError: a file is missing or malformed.
     """
     known = {step: read_json(path) for step, path in statistics.items() if read_text(path).strip()}
+    questions, evaluation = _asked(recipe, progress)
     facts = build_facts(
         recipe,
         statistics=known,
         rows=read_jsonl(rows, Row) if rows else [],
         sources=_sources(),
-        questions=_questions(recipe, progress),
+        questions=questions,
         dataset_sha256=sha256_file(rows) if rows else None,
         model_sha256=model_sha256,
     )
@@ -75,6 +79,11 @@ def read_report_inputs(
             read_baseline(one, _local(one.path, progress)) for one in (*recipe.report.baselines, *baselines)
         ],
         statistics=known,
+        evidence=run_evidence(
+            known,
+            [(one.teacher, one.host, one.rows) for one in facts.sources] if rows else None,
+            evaluation,
+        ),
     )
 
 
@@ -92,17 +101,20 @@ def _sources() -> dict[str, ModelSource]:
     }
 
 
-def _questions(recipe: Recipe, progress: Progress) -> Questions | None:
-    """What was asked; None, which the report then says, where the pack can no longer be had."""
+def _asked(recipe: Recipe, progress: Progress) -> tuple[Questions | None, EvaluationIdentity | None]:
+    """What was asked and how it was judged; None, which the report then says, where the pack can no longer
+    be had."""
     from gukbap.benchmarks import open_pack
-    from gukbap.workers.packs import local_pack
+    from gukbap.workers.packs import evaluation_inputs, local_pack
 
     try:
         pack = open_pack(local_pack(recipe.evaluate.pack, progress))
+        questions, strategies = evaluation_inputs(recipe.evaluate, progress)
     except GukbapError as error:
         progress.say(f"the report cannot tell which questions were asked: {error.problem}")
-        return None
-    return Questions(identity=pack.identity, logickor=pack.judge is not None)
+        return None, None
+    identity = evaluation_identity(questions, strategies, pack.judge, recipe.judge.max_answer_chars)
+    return Questions(identity=pack.identity, logickor=pack.judge is not None), identity
 
 
 def _local(path: str, progress: Progress) -> Path:

@@ -70,11 +70,12 @@ def run_generate(
     from gukbap.stages.batch import PendingError
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
     from gukbap.workers.batch import take_results
-    from gukbap.workers.seeds import local_seeds
+    from gukbap.workers.fetched_files import local_file
     from gukbap.workers.teacher import teacher_of
 
     progress = context.progress()
-    local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
+    seeds = local_file(settings.generate.seeds, progress, "seed file")
+    local = settings.generate.model_copy(update={"seeds": seeds})
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
@@ -161,7 +162,7 @@ def run_train(
     folder = context.stage_folder(settings, (sha256_file(train_rows), sha256_file(validation_rows)))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
-        result = train(settings, rows, validation, base, model, folder, progress)
+        result = train(settings, rows, validation, base, model, folder, progress, log.tracker)
         outcome = Outcome(
             result.statistics, {"sha256": folder_fingerprint(model), "student": settings.student.model}
         )
@@ -253,6 +254,7 @@ def run_report(
     baselines: Sequence[BaselineConfig] = (),
 ) -> Outcome:
     """Write the tables, plots and cards of a run; `baselines` are shown besides the recipe's."""
+    from gukbap.stages.promote import EVIDENCE
     from gukbap.stages.report import report
     from gukbap.workers.report import read_report_inputs
 
@@ -274,9 +276,13 @@ def run_report(
             progress=context.progress(),
         )
         report(found.facts, found.judgements, Path(folder), found.baselines)
+        document = read_json(Path(folder) / "scores.json")
+        write_json(
+            Path(folder) / "scores.json", {**document, EVIDENCE: found.evidence.model_dump(mode="json")}
+        )
         for name, target in targets.items():
             write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
-        outcome = Outcome(read_json(scores))
+        outcome = Outcome(document)
         log(outcome)
         _track_results(recipe, found.statistics, outcome.statistics, rows, Path(folder))
     return outcome

@@ -120,6 +120,7 @@ def _values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
         "banners": banners(facts),
         **score_values(facts, evaluation),
         "funnel": funnel(facts),
+        "statement": (facts.clean or {}).get("statement"),
         "operations": operation_counts(facts),
         "losses": loss_series(facts.train),
         "split": _counts(facts.split),

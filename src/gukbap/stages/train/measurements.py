@@ -31,18 +31,20 @@ class Measurements:
         if self._writes:
             write_json(self._path, {str(step): point for step, point in self._points.items()})
 
+    def point(self, step: int) -> dict[str, Any]:
+        """One point as a training's history has it."""
+        point = self._points[step]
+        return {
+            "step": step,
+            "epoch": point["epoch"],
+            "validation_loss": point["answer_loss"],
+            "validation_full_loss": point["full_loss"],
+        }
+
     @property
     def points(self) -> list[dict[str, Any]]:
         """All points in the order of their steps."""
-        return [
-            {
-                "step": step,
-                "epoch": point["epoch"],
-                "validation_loss": point["answer_loss"],
-                "validation_full_loss": point["full_loss"],
-            }
-            for step, point in sorted(self._points.items())
-        ]
+        return [self.point(step) for step in sorted(self._points)]
 
     def by_category(self) -> dict[str, dict[str, float]]:
         """For each category of the validation rows: loss before and after training, and perplexity after."""

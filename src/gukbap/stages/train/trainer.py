@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -178,8 +178,12 @@ def build_trainer(
     items: TrainingItems,
     checkpoints: Path,
     watch: TrainingWatch,
+    followers: Sequence[TrainerCallback] = (),
 ) -> AnswerTrainer:
     """A Trainer whose world has exactly `train.processes` processes.
+
+    Args:
+        followers: callbacks that come after the watch.
 
     Raises:
         GukbapError: the world has another size.
@@ -191,7 +195,7 @@ def build_trainer(
         args=_arguments(settings, model, checkpoints),
         data_collator=items.collator,
         train_dataset=items.items,
-        callbacks=[*items.callbacks, watch],
+        callbacks=[*items.callbacks, watch, *followers],
     )
     # It prints every log to standard output, which belongs to machine-readable results.
     trainer.remove_callback(PrinterCallback)

@@ -15,7 +15,7 @@ import gukbap
 from gukbap.chat_templates import ChatTemplate, load_template
 from gukbap.config import TrainSettings
 from gukbap.errors import ConfigError, ModelError
-from gukbap.ports import Progress
+from gukbap.ports import Progress, Tracker
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
@@ -25,6 +25,7 @@ from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_lo
 from gukbap.stages.train.failures import explained_failures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.items import training_items
+from gukbap.stages.train.live import StepSeries, live_series
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
@@ -46,6 +47,7 @@ def train_in_process(
     output: Path,
     work: Path,
     progress: Progress,
+    tracker: Tracker | None = None,
 ) -> dict[str, Any]:
     """As `stages.train.train`, in this process; returns the statistics."""
     transformers_logging.disable_progress_bar()
@@ -78,13 +80,20 @@ def train_in_process(
                 trainer.model_wrapped, validation_set.examples, collator, size, device, progress
             )
             measurements.record(step, epoch, losses)
+            if series:
+                series.add(step, measurements.point(step))
             progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
 
-    with explained_failures(work / CHECKPOINTS), progress.bar("train (steps)", total, done) as bar:
+    with (
+        explained_failures(work / CHECKPOINTS),
+        live_series(tracker, progress) as series,
+        progress.bar("train (steps)", total, done) as bar,
+    ):
         watch = TrainingWatch(
             bar, measure, items.epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
         )
-        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
+        followers = [StepSeries(series, items, lambda: watch.seconds)] if series else []
+        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch, followers)
         require_same_start(trainer, done)
         with stopping_in_order(watch, progress):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
