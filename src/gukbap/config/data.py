@@ -258,7 +258,7 @@ class DedupConfig(Section):
         0.65, gt=0, le=1, description="Jaccard similarity of shingles that these have at least"
     )
     words_a_noun: int = Field(
-        16, ge=1, description="a noun in place of another makes another task unless there are so many words"
+        40, ge=1, description="a noun in place of another makes another task unless there are so many words"
     )
     words_a_change: int = Field(
         5, ge=1, description="so do other changed words of content, unless there are so many words for each"

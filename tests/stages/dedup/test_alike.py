@@ -63,6 +63,9 @@ def test_the_same_text_in_another_form_is_the_same(one: str, other: str) -> None
             "사과 3명이 나누어 먹으면 몇 개씩인지 알려 주세요",
             "사과 4명이 나누어 먹으면 몇 개씩인지 알려 주세요",
         ),
+        ("원고를 250자로 적어 주세요", "원고를 250줄로 적어 주세요"),
+        ("회의를 토요일에 여는 까닭을 적어 주세요", "회의를 일요일에 여는 까닭을 적어 주세요"),
+        ("영어에서 일본어로 옮길 때 주의할 점", "일본어에서 영어로 옮길 때 주의할 점"),
         ("사과를 세 명이 나누어 먹는 방법을 적어 주세요", "사과를 네 명이 나누어 먹는 방법을 적어 주세요"),
         ("12 + 5의 값을 구하고 풀이를 적어 주세요", "12 × 5의 값을 구하고 풀이를 적어 주세요"),
         ("기온이 -5도일 때 할 일을 알려 주세요", "기온이 5도일 때 할 일을 알려 주세요"),
@@ -88,8 +91,23 @@ def test_different_tasks_are_not_near_duplicates(one: str, other: str) -> None:
     assert compared(one, other) is None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("상차림 다섯 가지를 제안해 주세요", "상차림 5가지를 제안해 주세요"),
+        (BASE, BASE.replace("소개", "안내")),
+        ("책상을 정리하는 순서를 알려 주세요", "책상을 정리하는 순섯를 알려 주세요"),
+        ("책상을 정리하는 순서를 알려 주세요", "책\u200b상을 정리하는 순\u00ad서를 알려 주세요"),
+        ("강물이 흐르는 까닭을 알려 주세요", "ㄱㅏㅇㅁㅜㄹㅇㅣ 흐르는 까닭을 알려 주세요"),
+    ],
+    ids=["number in words", "synonyms", "slip", "invisible", "single letters"],
+)
+def test_other_words_for_the_same_task_are_near_duplicates(one: str, other: str) -> None:
+    assert compared(one, other) is not None
+
+
 def test_a_changed_noun_matters_less_in_a_long_text() -> None:
-    long = " ".join([BASE, BASE.replace("도서관", "경로당")])
+    long = " ".join([BASE, *(BASE.replace("도서관", place) for place in ("경로당", "복지관", "주민 센터"))])
     assert compared(long, long.replace("스마트폰", "컴퓨터", 1)) is not None
     assert compared(BASE, BASE.replace("스마트폰", "컴퓨터", 1)) is None
 

@@ -158,7 +158,7 @@ def promising_pairs(pairs: Words64, texts: Texts, settings: DedupConfig) -> Word
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         block = likely_pairs(pairs[start : start + _PAIRS_AT_ONCE], texts, settings)
         rows, others = unpack(block)
-        rearranged = _estimates(block, texts, settings) >= settings.rearranged_jaccard - _DOUBT
+        rearranged = _estimates(block, texts, settings) >= settings.jaccard
         left = [texts.comparable(row) for row in rows.tolist()]
         right = [texts.comparable(other) for other in others.tolist()]
         kept.append(block[may_be_alike(left, right, rearranged, settings)])

@@ -44,7 +44,7 @@ class Signatures:
     letters: Indices
     #: n × 2: 128 bits of a hash of letters, digits and fixed parts; equal for equal texts
     digests: Words64
-    #: bands × n; equal where two texts agree in a band and in their numbers
+    #: bands × n; equal where two texts agree in a band, in every other one also in their numbers
     keys: Words32
     #: n × words: a bit of each minimum, to estimate a candidate's similarity before it is compared
     sketches: Words64
@@ -75,7 +75,9 @@ def sign(texts: Sequence[str], settings: DedupConfig, seed: int, *, minhash: boo
     numbers = np.array([_number_key(found) for found in parts], dtype=np.uint64)
     keys = np.empty((settings.bands, len(made)), dtype=np.uint32)
     for band in range(settings.bands):
-        key = numbers + np.uint64(band)
+        # Half of the bands look at the numbers, which keeps templates apart that are filled with numbers;
+        # the others do not, since a number may be written in words.
+        key = (numbers if band % 2 == 0 else np.zeros_like(numbers)) + np.uint64(band)
         for row in range(settings.band_rows):
             key = mix(key ^ minima[band * settings.band_rows + row])
         keys[band] = key >> np.uint64(32)

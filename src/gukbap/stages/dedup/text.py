@@ -21,12 +21,19 @@ PART_SIGNS = "#+"
 # A number with what it counts, which tells "3명이 4개" from "4명이 3개" in whatever order they stand; a
 # particle behind the number counts nothing.
 _COUNTED = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
-# Native numerals count only before a counter: "두 명" is a number, "두부" is not.
-_NUMERALS = word_set(
-    "한 두 세 석 서 네 넉 너 다섯 여섯 일곱 여덟 아홉 열 열한 열두 스무 서른 마흔 쉰 첫 둘 셋 넷"
-)
+# Native numerals up to 99, in their forms before a counter ("두 개") and alone ("둘").
+_ONES = ("", "한 하나", "두 둘", "세 셋 석 서", "네 넷 넉 너", "다섯", "여섯", "일곱", "여덟", "아홉")
+_TENS = ("", "열", "스물 스무", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
+NUMERALS = {
+    ten + one: str(10 * tens + ones)
+    for tens, tens_forms in enumerate(_TENS)
+    for ten in tens_forms.split() or [""]
+    for ones, ones_forms in enumerate(_ONES)
+    for one in ones_forms.split() or [""]
+    if ten + one
+}
 _COUNTERS = word_set(
-    "개 명 번 가지 권 마리 살 시 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 째 조각 "
+    "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
 )
 
@@ -35,23 +42,53 @@ def _any_of(words: Iterable[str]) -> str:
     return "|".join(sorted(words, key=lambda word: (-len(word), word)))
 
 
-# The look ahead lets the search skip whatever cannot begin a numeral.
+# A numeral is a word of its own before another, or joined to a counter: "두부" and "한국" are none. The look
+# ahead lets the search skip whatever cannot begin one.
 _NUMERAL = re.compile(
-    rf"(?=[{''.join(sorted({numeral[0] for numeral in _NUMERALS}))}])"
-    rf"(?<![가-힣])({_any_of(_NUMERALS)})\s?({_any_of(_COUNTERS)})"
+    rf"(?=[{''.join(sorted({numeral[0] for numeral in NUMERALS}))}])(?<![가-힣])"
+    rf"({_any_of(NUMERALS)})(?:\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
 )
-_NEGATION = re.compile(r"않|못[하해했한할합]|없|지\s*(?:마|말)|(?<![가-힣])[안못](?=\s)")
-#: A text in which none of these changes still denies as often, and counts as far.
-TELLING = frozenset("".join(_NUMERALS) + "않못없마말안")
+# What the same sentence may say of either of two: swapped, it is another task.
+_OPPOSITES = re.compile(
+    r"[월화수목금토일]요일|객관|주관|오전|오후|아침|저녁|[장단]점|강점|약점|오른|왼|찬성|반대|증가|감소|긍정|부정|최대|최소"
+    r"|최고|최저|과거|미래|입구|출구|빠르|빨리|느리|천천|맞는|맞은|틀린|틀렸|늘리|늘어|줄이|줄어|높은|높이|낮은"
+    r"|낮추|쉬운|쉽게|어려운|어렵게|넓은|좁은|밝은|어두운|남았|떨어졌|이전|이후|성공|실패|상승|하락|동쪽|서쪽|남쪽|북쪽"
+)
+_NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
+#: begin a word that denies or counts
+TELLING = ("안", "못", *sorted(NUMERALS))
 #: so many slices are kept ready
 _COMMON_RUNS = 1024
+# Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_FIRST_CONSONANT = re.compile("[\u1100-\u1112]")
+_LOOSE_FINAL = re.compile("[가-힣][\u1100-\u1112]")
+# First consonants in the order in which the same ones end a syllable; "\0" where two end one.
+_FINALS = (
+    "\u1100\u1101\0\u1102\0\0\u1103\u1105\0\0\0\0\0\0\0"
+    "\u1106\u1107\0\u1109\u110a\u110b\u110c\u110e\u110f\u1110\u1111\u1112"
+)
 _SIGNS = re.compile(r"[\W_]+")
 
 
 def compatible(text: str) -> str:
-    """A text in the form that is kept for comparison: NFKC, case folded, words still apart."""
+    """A text in the form that is kept for comparison: NFKC, case folded, words still apart.
+
+    Invisible characters go, and syllables that are written out in single letters are put together.
+    """
     # Case folding can leave composable characters behind, hence the second pass.
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if not folded.isprintable():
+        folded = _INVISIBLE.sub("", folded)
+    # NFKC takes every loose consonant for a first one, and joins it to a vowel behind it.
+    return _LOOSE_FINAL.sub(_with_final, folded) if _FIRST_CONSONANT.search(folded) else folded
+
+
+def _with_final(found: re.Match[str]) -> str:
+    syllable, consonant = found[0][0], found[0][1]
+    open_one = (ord(syllable) - ord("가")) % 28 == 0
+    final = _FINALS.find(consonant) + 1
+    return chr(ord(syllable) + final) if open_one and final else found[0]
 
 
 def fixed_parts(text: str) -> tuple[str, ...]:
@@ -119,23 +156,29 @@ class Comparable:
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with what they count, sorted: equal for clauses in another order."""
-        return tuple(sorted((number.replace(",", ""), unit) for number, unit in _COUNTED.findall(self.text)))
+        digits = _NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text)
+        return tuple(sorted((number.replace(",", ""), unit) for number, unit in _COUNTED.findall(digits)))
 
     @cached_property
-    def numerals(self) -> tuple[tuple[str, str], ...]:
-        """Its numbers in words with what they count, sorted."""
-        return tuple(sorted(_NUMERAL.findall(self.text)))
+    def numbers(self) -> tuple[str, ...]:
+        """Its fixed parts with numbers in words among them: "두 개" is "2개"."""
+        return fixed_parts(_NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text))
 
     @cached_property
-    def negations(self) -> int:
-        """How often it denies or forbids."""
-        return len(_NEGATION.findall(self.text))
+    def turns(self) -> tuple[int, tuple[str, ...]]:
+        """How often it denies or forbids, and its words that have an opposite, sorted."""
+        return len(_NEGATION.findall(self.folded)), tuple(sorted(_OPPOSITES.findall(self.folded)))
+
+    @cached_property
+    def stems(self) -> tuple[str, ...]:
+        """The stems of its words of content; of all words where there are none."""
+        stems = tuple(map(stem, self.words))
+        return tuple(one for one in stems if not is_grammar(one)) or stems
 
     @cached_property
     def sorted_stems(self) -> str:
-        """The stems of its words of content in the order of the alphabet, with spaces between."""
-        stems = sorted(map(stem, self.words))
-        return " ".join(one for one in stems if not is_grammar(one)) or " ".join(stems)
+        """Its stems in the order of the alphabet, with spaces between."""
+        return " ".join(sorted(self.stems))
 
     def shingles(self, length: int) -> frozenset[str]:
         """The distinct runs of `length` characters of `folded`; one shorter than that is its own."""
