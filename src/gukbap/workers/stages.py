@@ -116,15 +116,16 @@ def run_dedup(
     settings: DedupSettings, *, source: Path, rows: Path, removed: Path, statistics: Path
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper."""
-    from gukbap.stages.dedup import near_dedup
-    from gukbap.stages.training_input import read_training
+    from gukbap.stages.dedup import dedup_file
+    from gukbap.stages.training_input import reading_training
 
-    with context.tracked(settings.step, settings) as log:
-        result = near_dedup(settings, read_training(source, Row), context.progress())
-        write_jsonl(rows, result.kept)
-        write_jsonl(removed, result.removed)
-        outcome = Outcome(result.statistics, _rows_metadata(rows, result.kept))
+    with context.tracked(settings.step, settings) as log, reading_training(source, Row):
+        work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
+        done = dedup_file(settings, source, rows, removed, work, context.progress())
+        outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
+    # The rows are in their place now; their chunks are only a burden.
+    shutil.rmtree(work, ignore_errors=True)
     return _done(outcome, statistics)
 
 
