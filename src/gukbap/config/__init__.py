@@ -49,7 +49,7 @@ from gukbap.config.settings import (
     StageSettings,
     TrainSettings,
 )
-from gukbap.config.training import MODEL_REFERENCE, OverLength, StudentConfig, TrainConfig
+from gukbap.config.training import MODEL_REFERENCE, OverLength, SelectionRule, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -83,6 +83,7 @@ __all__ = [
     "RetryConfig",
     "ScheduleConfig",
     "Section",
+    "SelectionRule",
     "SplitConfig",
     "SplitSettings",
     "StageSettings",

@@ -138,6 +138,8 @@ def _training(train: Values) -> dict[str, Any]:
         "train.loss": losses[-1] if losses else None,
         "train.validation_loss": train.get("validation_loss"),
         "train.base_validation_loss": train.get("base_loss"),
+        "train.dev_score": train.get("dev_score"),
+        "train.base_dev_score": train.get("base_dev_score"),
         "train.steps": train.get("steps"),
         "train.trained_tokens": train.get("trained_tokens"),
         "train.tokens_per_second": train.get("trained_tokens_per_second"),
