@@ -1,21 +1,23 @@
 """Make constraints.txt: the exact versions that the project's extras resolve to together.
 
-    python tools/lock.py
+    python tools/lock.py [--keep]
 
-pip resolves every extra but `vllm` (which lives in its own image) as for an empty environment. torch
-is held at the installed version, without the local part that names its build (`+cpu`, `+cu130`), and
-packages that only carry CUDA are left out: which build of torch and which CUDA packages are right
-depends on the machine, the rest does not.
+With --keep the versions of the file stay, and only what is missing is added. pip resolves every extra but
+`vllm` (which lives in its own image) as for an empty environment. torch is held at the installed version,
+without the local part that names its build (`+cpu`, `+cu130`), and packages that only carry CUDA are left
+out: which build of torch and which CUDA packages are right depends on the machine, the rest does not.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -73,15 +75,22 @@ def header(report: Mapping[str, Any]) -> str:
     )
 
 
+def kept(target: Path) -> dict[str, str]:
+    """The versions by name that the file holds."""
+    lines = target.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
 def main() -> None:
     """Resolve and write constraints.txt."""
-    try:
-        held = {"torch": public(metadata.version("torch"))}
-    except metadata.PackageNotFoundError:
-        held = {}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keep", action="store_true", help="add to the file and change no version in it")
+    target = ROOT / "constraints.txt"
+    held = kept(target) if parser.parse_args().keep else {}
+    with suppress(metadata.PackageNotFoundError):
+        held.setdefault("torch", public(metadata.version("torch")))
     report = resolve(held)
     lines = [f"{name}=={version}\n" for name, version in pins(report).items()]
-    target = ROOT / "constraints.txt"
     target.with_suffix(".tmp").write_text(header(report) + "".join(lines), encoding="utf-8")
     target.with_suffix(".tmp").replace(target)
     print(f"{target.name}: {len(lines)} packages", file=sys.stderr)

@@ -59,7 +59,9 @@ def test_the_next_run_closes_what_an_ended_one_left_open(
         monkeypatch.delenv(WORK_DIR, raising=False)
         run_prepare(load_recipe("smoke"), form={}, freshness="reuse", images={}, summary=tmp_path / "plan.md")
         assert status(uri, left.run_id) == "KILLED"
-        assert status(uri, parent_from_environment(experiment="gukbap").run_id) == "RUNNING"  # type: ignore[union-attr]
+        parent = parent_from_environment(experiment="gukbap")
+        assert parent.run_id is not None
+        assert status(uri, parent.run_id) == "RUNNING"
 
 
 def test_a_step_that_is_told_to_end_closes_its_run_and_the_whole_one(

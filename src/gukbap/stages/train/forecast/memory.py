@@ -217,7 +217,7 @@ def _dev_answers(training: Training, base: Memory) -> Memory:
     cached = 2 * product_bytes(training.mode) * shape.kv_width * shape.layers
     return replace(
         base,
-        gathered=_head_gathering(training, arriving=shape.embedding),
+        gathered=_head_gathering(training),
         activations=rows * training.batch.length * cached,
         logits=2 * FLOAT32 * rows * shape.vocabulary,
     )
