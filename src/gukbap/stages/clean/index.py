@@ -51,9 +51,8 @@ class GramIndex:
         """(number of a window, number of a text) where the window holds enough of the text's grams."""
         if not windows or not len(self._grams):
             return
-        keys = grams(_SEPARATOR.join(windows) + _SEPARATOR * GRAM_LETTERS)
+        keys = grams(_SEPARATOR.join(windows) + _SEPARATOR * GRAM_LETTERS)  # one a letter and one a separator
         owners = np.repeat(np.arange(len(windows)), [len(window) + 1 for window in windows])
-        owners = np.concatenate((owners, np.full(max(0, len(keys) - len(owners)), len(windows) - 1)))
         likely = np.flatnonzero(self._filter[_hashes(keys)])
         ranks = np.searchsorted(self._grams, keys[likely])
         ranks[ranks == len(self._grams)] = 0
