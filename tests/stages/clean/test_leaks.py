@@ -12,6 +12,7 @@ from bench.korean_rows import row
 from bench.leaks import PERTURBATIONS
 from gukbap.config import CleanConfig
 from gukbap.schemas import EvaluationText, Leak, Message
+from gukbap.stages.clean import index, leaks
 from gukbap.stages.clean.leaks import Decontaminator
 
 LOGICKOR = str(Path(__file__).parents[4] / "shared/data/logickor/questions.jsonl")
@@ -105,7 +106,7 @@ def test_all_perturbations_of_a_pack_are_found_and_no_innocent_row(pack: str) ->
     assert shares[OTHER] == 0, shares
 
 
-def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
+def test_neither_other_rows_nor_the_order_of_texts_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = prompts(questions("own"))
     rows = planted(texts, seeds(), 700, seed=3).rows
     alone = {
@@ -113,6 +114,8 @@ def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
     }
     random.Random(1).shuffle(rows)
     texts = texts[::-1]
+    monkeypatch.setattr(index, "_CELLS_AT_ONCE", 1_000)
+    monkeypatch.setattr(leaks, "_LETTERS_AT_ONCE", 5_000)
     again = {
         one.id: leak for one, leak in zip(rows, Decontaminator(texts, SIMILARITY).leaks(rows), strict=True)
     }
