@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from bench.korean_pairs.base_texts import BaseText
-from bench.korean_pairs.particles import CLOSE, MARK, OPEN
+from bench.korean_pairs.particles import CLOSE, FINALS, MARK, OPEN
 from bench.korean_pairs.styles import POLITE, STYLES, styled
 from bench.korean_pairs.synonyms import EITHER_WAY, swapped, whole_word
 
@@ -71,7 +71,6 @@ _JAMO_SLIPS: Final = {
 }
 _VOWELS: Final = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 _LEADS: Final = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_FINALS: Final = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 _INVISIBLE: Final = ("\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060")
 
 
@@ -171,11 +170,11 @@ _SLIPS: Final = (_vowel, _lost_final, _doubled, _exchanged)
 
 def _jamo(syllable: str) -> tuple[str, str, str]:
     number = ord(syllable) - ord("가")
-    return _LEADS[number // 588], _VOWELS[number % 588 // 28], _FINALS[number % 28]
+    return _LEADS[number // 588], _VOWELS[number % 588 // 28], FINALS[number % 28]
 
 
 def _syllable(lead: str, vowel: str, final: str) -> str:
-    return chr(ord("가") + _LEADS.index(lead) * 588 + _VOWELS.index(vowel) * 28 + _FINALS.index(final))
+    return chr(ord("가") + _LEADS.index(lead) * 588 + _VOWELS.index(vowel) * 28 + FINALS.index(final))
 
 
 def decomposed(base: BaseText, draw: random.Random) -> str | None:

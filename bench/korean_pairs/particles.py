@@ -57,7 +57,8 @@ _READINGS: Final[dict[str, str | None]] = {
 _DIGIT_SOUNDS: Final[dict[str, str | None]] = dict(
     zip("0123456789", ["ㅇ", "ㄹ", None, "ㅁ", None, None, "ㄱ", "ㄹ", "ㄹ", None], strict=True)
 )
-_FINALS: Final[tuple[str | None, ...]] = (None, *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
+#: The final consonants of syllables in the order of Unicode; none comes first.
+FINALS: Final = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 _MARKED = re.compile(MARK + "(" + "|".join(sorted(AFTER_CONSONANT, key=len, reverse=True)) + ")")
 _WORD = re.compile(r"[A-Za-z]+[+#]*$|%$")
 _CLOSING = "'\"’”)」』" + CLOSE
@@ -72,7 +73,7 @@ def final_sound(text: str) -> str | None:
     text = text.rstrip(_CLOSING)
     last = text[-1:]
     if "가" <= last <= "힣":
-        return _FINALS[(ord(last) - ord("가")) % 28]
+        return FINALS[(ord(last) - ord("가")) % 28] or None
     if last in _DIGIT_SOUNDS:
         return _DIGIT_SOUNDS[last]
     word = _WORD.search(text)
@@ -85,7 +86,7 @@ def attached(noun: str, particle: str) -> str:
     """A noun with a particle that is given in its form after a vowel."""
     sound = final_sound(noun)
     closed = sound is not None and not (sound == "ㄹ" and particle in ("로", "로서"))
-    return noun + (AFTER_CONSONANT[particle] if closed else particle)
+    return noun + (AFTER_CONSONANT.get(particle, particle) if closed else particle)
 
 
 def marked(frame: str) -> str:

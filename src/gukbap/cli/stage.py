@@ -158,7 +158,7 @@ def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> 
 @overrides_option
 @output_option
 def split(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
-    """Split ROWS by seed family: train.jsonl, validation.jsonl, statistics.json."""
+    """Split ROWS by family: train.jsonl, validation.jsonl, left_out.jsonl, statistics.json."""
     from gukbap.workers.stages import run_split
 
     outcome = run_split(
@@ -166,6 +166,7 @@ def split(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> 
         source=rows,
         train=output / "train.jsonl",
         validation=output / "validation.jsonl",
+        left_out=output / "left_out.jsonl",
         statistics=output / "statistics.json",
     )
     _tell(output, outcome)

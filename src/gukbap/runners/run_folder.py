@@ -46,6 +46,7 @@ _PLACES = {
     ("dedup", "removed"): "dataset/removed.jsonl",
     ("split", "train"): "dataset/train.jsonl",
     ("split", "validation"): "dataset/validation.jsonl",
+    ("split", "left_out"): "dataset/left_out.jsonl",
     ("train", "model"): "model",
     ("report", "html"): "report.html",
     ("report", "markdown"): "report.md",
