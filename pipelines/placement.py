@@ -63,7 +63,11 @@ class Placement:
     def clean(self, task: dsl.PipelineTask) -> None:
         """The step that filters rows; where it counts tokens, in the image that has tokenizers."""
         image = "train_image" if self._recipe.clean.counts_tokens else "cpu_image"
-        self._place(task, "clean", self._cluster.clean, image, optional_keys=_HUB_KEYS)
+        cleaning = self._recipe.clean
+        read = [self._recipe.evaluate.pack, *cleaning.benchmarks, cleaning.toxic_words or ""]
+        stored = self.store_keys() if any(one.startswith("s3://") for one in read) else ()
+        hub = _HUB_KEYS if cleaning.counts_tokens or any(one.startswith("hf://") for one in read) else ()
+        self._place(task, "clean", self._cluster.clean, image, optional_keys=(*hub, *stored))
 
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""

@@ -24,7 +24,6 @@ RESULTS = (
     "dataset/generated.jsonl",
     "dataset/dropped.jsonl",
     "dataset/clean.jsonl",
-    "dataset/excluded.jsonl",
     "dataset/decontamination.json",
     "dataset/deduplicated.jsonl",
     "dataset/train.jsonl",
@@ -62,6 +61,9 @@ FEWER_STEPS = (*UNTRACKED, "--set", "infer.strategies=[default]", "--set", "infe
 def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
     run = finished / "runs" / "first"
     assert all(contents(run).values())
+    kept, excluded = ((run / f"dataset/{name}.jsonl").read_bytes() for name in ("clean", "excluded"))
+    generated = (run / "dataset/generated.jsonl").read_bytes()
+    assert kept.count(b"\n") + excluded.count(b"\n") == generated.count(b"\n")
     for name in (
         "report.html",
         "report.md",
@@ -95,7 +97,7 @@ def test_mlflow_holds_a_parent_and_a_nested_run_for_every_step(finished: Path) -
     finally:
         database.close()
     assert status == "FINISHED"
-    assert nested == [("FINISHED",)] * (4 + 8 + 2)
+    assert nested == [("FINISHED",)] * (5 + 8 + 2)
     assert metrics > 20
 
 

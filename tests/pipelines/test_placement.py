@@ -145,11 +145,21 @@ def test_each_step_gets_the_keys_that_it_needs_and_no_others(compiled: Compiled)
         assert keys == ({"OPENAI_API_KEY"} if step.startswith("judge") else set()), step
     tracking = {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"}
     assert compiled.secret_keys("dedup", optional=True) == tracking
+    assert compiled.secret_keys("clean", optional=True) == tracking
     assert compiled.secret_keys("train", optional=True) == tracking | {"HF_TOKEN"}
     assert compiled.secret_keys("prepare", optional=True) == tracking | {
         "MINIO_ACCESS_KEY",
         "MINIO_SECRET_KEY",
     }
+
+
+def test_cleaning_gets_the_keys_and_the_image_that_its_settings_ask_for(tmp_path: Path) -> None:
+    changed = Compiled(
+        tmp_path, "gukbap-mistral-7b", "clean.benchmarks=[s3://b/test.jsonl]", "clean.max_tokens=2048"
+    )
+    optional = changed.secret_keys("clean", optional=True)
+    assert {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "HF_TOKEN"} <= optional
+    assert "train_image" in str(changed.container("clean")["image"])
 
 
 def test_secrets_are_named_by_a_parameter_and_come_from_kubernetes_alone(compiled: Compiled) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,10 @@ from bench.korean_rows import row
 from bench.leaks import PERTURBATIONS
 from gukbap.config import CleanConfig
 from gukbap.schemas import EvaluationText, Leak, Message
+from gukbap.stages.clean import index, leaks
 from gukbap.stages.clean.leaks import Decontaminator
 
+LOGICKOR = str(Path(__file__).parents[4] / "shared/data/logickor/questions.jsonl")
 SIMILARITY = CleanConfig().similarity
 PROMPT = (
     "한 개에 1,200원인 사과 5개와 한 개에 800원인 귤 10개를 사면 모두 얼마인가요? "
@@ -87,8 +90,12 @@ def test_short_texts_are_counted_and_not_looked_for() -> None:
     assert list(detector.leaks([row("r", "이 표는 유효하다. 맞나요?", "유효하다.")])) == [None]
 
 
-def test_all_perturbations_of_the_own_pack_are_found_and_no_innocent_row() -> None:
-    texts = prompts(questions("own"))
+@pytest.mark.filterwarnings("ignore:question 3 has 3 turns")
+@pytest.mark.parametrize("pack", ["own", LOGICKOR])
+def test_all_perturbations_of_a_pack_are_found_and_no_innocent_row(pack: str) -> None:
+    if pack == LOGICKOR and not Path(pack).exists():
+        pytest.skip("LogicKor's questions are not at hand")
+    texts = prompts(questions(pack))
     given = planted(texts, seeds(), 1_500, seed=7)
     found = [leak is not None for leak in Decontaminator(texts, SIMILARITY).leaks(given.rows)]
     by_kind: dict[str, list[bool]] = {}
@@ -99,7 +106,7 @@ def test_all_perturbations_of_the_own_pack_are_found_and_no_innocent_row() -> No
     assert shares[OTHER] == 0, shares
 
 
-def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
+def test_neither_other_rows_nor_the_order_of_texts_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = prompts(questions("own"))
     rows = planted(texts, seeds(), 700, seed=3).rows
     alone = {
@@ -107,6 +114,8 @@ def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
     }
     random.Random(1).shuffle(rows)
     texts = texts[::-1]
+    monkeypatch.setattr(index, "_CELLS_AT_ONCE", 1_000)
+    monkeypatch.setattr(leaks, "_LETTERS_AT_ONCE", 5_000)
     again = {
         one.id: leak for one, leak in zip(rows, Decontaminator(texts, SIMILARITY).leaks(rows), strict=True)
     }

@@ -22,6 +22,7 @@ from gukbap.stages.clean.letters import clauses, letters, passages
         ("$100", "100달러", "백 달러"),
         ("맞춤법을 고치세요!", "맞춤법을　고치세요", unicodedata.normalize("NFD", "맞춤법을 고치세요")),
         ("PyTorch", "ｐｙｔｏｒｃｈ"),
+        ("맞춤법", "맞\u200b춤\u3164법", "맞\u00ad춤\u115f법", "맞_춤_법"),
     ],
 )
 def test_what_is_the_same(same: tuple[str, ...]) -> None:

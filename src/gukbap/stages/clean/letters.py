@@ -13,7 +13,8 @@ MIN_CLAUSE_LETTERS = 4
 #: A sentence without an end is cut here.
 _LONGEST_SENTENCE = 200
 
-_NO_LETTER = re.compile(rf"[^\w{NUMBER_RANGE}]+|_+")
+# Hangul fillers are letters to Unicode, and show nothing.
+_NO_LETTER = re.compile(rf"[^\w{NUMBER_RANGE}]+|[_\u115f\u1160]+")
 _CLAUSE_END = re.compile(r"(?<=[.?!。？！\n])|(?<=,)(?!\d{3})")
 _SENTENCE_END = re.compile(r"(?<=[.?!。？！])(?=[\s\"'”’)\]])|(?<=\n)")
 
