@@ -45,7 +45,12 @@ def given_texts(file: Path) -> list[str]:
             texts.append(line)
             continue
         record = json.loads(line)
-        texts.append(next(record[key] for key in ("instruction", "text", "response") if key in record))
+        found = [record[key] for key in ("instruction", "text", "response") if key in record]
+        if not found:
+            raise SystemExit(
+                f"{file}: a line has no instruction, text or response; it has: {', '.join(record)}"
+            )
+        texts.append(found[0])
     return texts
 
 
