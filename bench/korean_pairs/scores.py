@@ -13,7 +13,7 @@ from bench.korean_pairs.corpus import Corpus, Half
 class Scores:
     """Shares of 0–1 over one half of a corpus."""
 
-    #: kind → share of its near-duplicate pairs of which a row went; kinds that there are none of are not named
+    #: kind → share of its near-duplicate pairs of which a row went; a kind without pairs is left out
     recall: Mapping[str, float]
     #: kind → share of its twins of which a row went, although both say something of their own
     twins: Mapping[str, float]
