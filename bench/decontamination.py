@@ -1,6 +1,6 @@
 """Decontamination beside n-gram overlap, on evaluation prompts that were perturbed and planted.
 
-    python bench/decontamination.py [--pack PATH|own] [--rows 50000] [--similarity 0.7]
+    python bench/decontamination.py [--pack PATH|own] [--rows 50000] [--similarity SHARE]
 
 Each prompt of the pack is perturbed in six ways (bench/leaks.py) and planted into rows of other text: as the
 instruction, inside of the answer, or as a later turn. Among the rows are twins of the prompts, with other
@@ -26,7 +26,7 @@ from bench.leaks import PERTURBATIONS, twin
 from gukbap.benchmarks import load_questions
 from gukbap.benchmarks.evaluated import EvaluatedAnswers
 from gukbap.benchmarks.packs import BUNDLED_PACK
-from gukbap.config import GenerateConfig
+from gukbap.config import CleanConfig, GenerateConfig
 from gukbap.files import read_jsonl
 from gukbap.schemas import EvaluationText, Message, Question, Row
 from gukbap.stages.clean.leaks import Decontaminator
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--pack", default=str(shared) if shared.exists() else "own")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--similarity", type=float, default=0.7)
+    parser.add_argument("--similarity", type=float, default=CleanConfig().similarity)
     arguments = parser.parse_args()
     texts = prompts(questions(arguments.pack))
     given = planted(texts, others(arguments.pack), arguments.rows, arguments.seed)

@@ -122,7 +122,7 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
             **told,
             **judged,
         )
-        placement.light(reported, "report")
+        placement.report(reported)
         promoted = promote(
             settings=settings["promote"],
             scores=reported.outputs["scores"],

@@ -108,13 +108,20 @@ class Placement:
         """A step that asks the judge."""
         self._place_asking(task, name, self._cluster.judge, self._recipe.judge.endpoint)
 
+    def report(self, task: dsl.PipelineTask) -> None:
+        """The step that tells of the run, and may have to have stored answers judged again."""
+        self._light_or_asking(task, "report", asks=self._recipe.health.judge_answers > 0)
+
     def promote(self, task: dsl.PipelineTask) -> None:
         """The step that compares with the champion, whose stored answers it may have to have judged."""
-        if self._recipe.promote.rejudge_champion:
-            self._place_asking(task, "promote", self._cluster.light, self._recipe.judge.endpoint)
+        self._light_or_asking(task, "promote", asks=self._recipe.promote.rejudge_champion)
+
+    def _light_or_asking(self, task: dsl.PipelineTask, name: str, *, asks: bool) -> None:
+        if asks:
+            self._place_asking(task, name, self._cluster.light, self._recipe.judge.endpoint)
             task.set_caching_options(False)
         else:
-            self.light(task, "promote")
+            self.light(task, name)
 
     def _place_asking(
         self, task: dsl.PipelineTask, name: str, resources: StepResources, endpoint: Endpoint

@@ -1,4 +1,4 @@
-"""MLflow's own compare page in a real browser, for two runs that the project's tracker has logged."""
+"""MLflow's own pages in a real browser: two runs side by side, and the prepared view of an experiment."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from gukbap.adapters.mlflow_tracker import MlflowTracker, open_run
+from gukbap.adapters.mlflow_view import prepare_view
 from tests.browser import chromium, missing_programs
 from tests.servers import mlflow_server
 
@@ -78,3 +79,33 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
         colours = image.convert("RGB").resize((200, 200)).getcolors(maxcolors=40_000)
         assert image.size[0] >= 1000 and image.size[1] >= 1000
     assert colours is not None and len(colours) > 50, "the picture is blank"
+
+
+def test_the_prepared_view_has_its_columns_order_and_charts() -> None:
+    scores = {"worse": 6.125, "better": 6.375}
+    with mlflow_server() as uri, chromium() as browser:
+        for name, score in scores.items():
+            tracker = open_run("gukbap", name, name, uri)
+            tracker.metrics({"score.default": score, "score.math.default": score, "another": 1.0})
+            tracker.tags({"gukbap.verdict": "held"})
+            tracker.finish()
+        path = prepare_view(tracker.client, uri, tracker.experiment_id)
+
+        def shown(address: str, words: list[str]) -> str:
+            browser.get(address)
+
+            def text() -> str:
+                return str(browser.find_element(By.TAG_NAME, "body").text)
+
+            WebDriverWait(browser, 90, poll_frequency=0.5).until(
+                lambda _: all(word in text() for word in words), f"{words}"
+            )
+            return text()
+
+        table = shown(f"{uri}/{path}", ["score.default", "6.375", "6.125", "held"])
+        assert "another" not in table
+        assert table.index("better") < table.index("worse")
+        browser.get("about:blank")
+        shown(
+            f"{uri}/{path}&compareRunsMode=CHART", ["Scores by strategy", "Categories", "score.math.default"]
+        )

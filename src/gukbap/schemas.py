@@ -143,7 +143,10 @@ class Removed(Record):
 
     row: Row
     keeper_id: str
+    #: Jaccard similarity of the shingles of the two texts that `reason` names, 0–1
     similarity: float
+    #: 1 − Levenshtein distance / longer text of the same, 0–1
+    edit_similarity: float
     reason: str
 
 

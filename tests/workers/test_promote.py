@@ -14,13 +14,15 @@ from mlflow import MlflowClient
 
 from gukbap.adapters.mlflow_promotions import PromotionLog
 from gukbap.adapters.mlflow_tracker import open_run
-from gukbap.config import PromoteSettings
+from gukbap.config import JudgeSettings, PromoteSettings
 from gukbap.errors import InputError
 from gukbap.files import write_json, write_jsonl
 from gukbap.recipes import load_recipe
+from gukbap.schemas import Judgement
 from gukbap.stages.evaluation_identity import EvaluationIdentity
 from gukbap.stages.promote import Decision, decide
 from gukbap.workers import promote as worker
+from gukbap.workers import rejudge
 from gukbap.workers.context import Outcome
 from gukbap.workers.promote import run_promote
 from tests.stages.score_documents import document, judged
@@ -182,6 +184,24 @@ def test_another_rubric_or_judge_is_held_with_what_to_do(
     assert aliases(tracked, name)["champion"] == 1
 
 
+def test_a_champion_of_another_judge_is_judged_again_where_the_recipe_says_so(
+    tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The judging itself has tests of its own; here a double gives each stored answer 6 points."""
+    name = f"model-{tmp_path.name}"
+    monkeypatch.setenv("GUKBAP_RUN_ID", f"{tmp_path.name}-0")
+    promote(tmp_path / "0", BETTER, settings(name), judge="another")
+
+    def judge_again(_: JudgeSettings, judgements: Sequence[Judgement]) -> list[Judgement]:
+        return [one.model_copy(update={"judge": "judge", "score": 6.0}) for one in judgements]
+
+    monkeypatch.setattr(rejudge, "judge_again", judge_again)
+    monkeypatch.setenv("GUKBAP_RUN_ID", f"{tmp_path.name}-1")
+    _, decision = promote(tmp_path / "1", BETTER, settings(name, rejudge_champion="true"))
+    assert (decision["verdict"], decision["gain"]) == ("promoted", pytest.approx(0.5))
+    assert decision["against"] == "champion (version 1)"
+
+
 def test_lost_judgements_of_the_champion_are_held_and_mended_by_its_own_run(
     tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,7 +320,7 @@ _KILLED = """
 import json, multiprocessing, os, signal, sys
 from pathlib import Path
 from mlflow import MlflowClient
-from gukbap.config import PromoteSettings
+from gukbap.config import JudgeSettings, PromoteSettings
 from gukbap.workers.promote import run_promote
 folder, given = Path(sys.argv[1]), json.loads(sys.argv[2])
 def attempt(run, chosen, method, left):

@@ -21,7 +21,7 @@ def kill_all_at(step: int, run_id: str) -> None:
     """Put the kill before the end of a step."""
     from mlflow import MlflowClient
 
-    from gukbap.stages.train.trainer import TrainingWatch
+    from gukbap.stages.train.watch import TrainingWatch
 
     usual = TrainingWatch.on_step_end
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])

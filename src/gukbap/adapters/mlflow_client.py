@@ -15,6 +15,8 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # Bars of a file's download stand between our own lines.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Links to runs are printed on stdout, where `--json` output stands.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }

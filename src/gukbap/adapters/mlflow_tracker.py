@@ -138,8 +138,8 @@ class MlflowTracker:
             if entry not in tagged:
                 self.client.set_tag(self.run_id, _TABLES_TAG, json.dumps([*tagged, entry]))
 
-    def file(self, path: Path) -> None:
-        """Record a small file as an artifact of the run; never weights.
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Record a small file as an artifact of the run, in a folder of its artifacts; never weights.
 
         Raises:
             InputError: there is no such file.
@@ -148,7 +148,7 @@ class MlflowTracker:
         if not path.is_file():
             raise InputError(f"there is no file {path} to record", fix="check the path")
         with explained(self.uri):
-            self.client.log_artifact(self.run_id, str(path))
+            self.client.log_artifact(self.run_id, str(path), folder)
 
     def finish(self, status: RunStatus = "FINISHED") -> None:
         """End the run, and as killed the nested runs whose processes did not end them; a resume opens

@@ -2,8 +2,7 @@
 
 MLflow keeps a shared view as the experiment's tag `mlflow.sharedViewState.KEY`, which holds the page's state
 as JSON, and opens it by `?viewStateShareKey=KEY` (server/js: useSharedExperimentViewState, read in 3.10 and
-3.17). It knows no default view, so the link stands in the experiment's note, `mlflow.note.content`. Charts
-stand in the chart tab of the same page.
+3.17). It knows no default view, so the links stand in the experiment's note, `mlflow.note.content`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from gukbap.schemas import STRATEGIES
 KEY = "gukbap"
 _STATE_TAG = f"mlflow.sharedViewState.{KEY}"
 _NOTE_TAG = "mlflow.note.content"
+#: MLflow keeps which tab is shown in the address alone
+_CHARTS = "&compareRunsMode=CHART"
 #: by this a note of ours is told from one that a person wrote
 _OURS = "Runs of gukbap, and baselines."
 _CATEGORIES = ("reasoning", "math", "writing", "coding", "understanding", "grammar")
@@ -33,8 +34,8 @@ def prepare_view(client: Any, uri: str, experiment_id: str) -> str:
     """
     path = f"#/experiments/{experiment_id}/runs?viewStateShareKey={KEY}"
     note = (
-        f"{_OURS} [Open the prepared view]({path}): scores and gains first, charts of the strategies beside "
-        "them. `gukbap compare --mlflow RUN RUN` prints the same side by side."
+        f"{_OURS} Prepared view: [table]({path}), scores and gains first, and [charts]({path}{_CHARTS}) of "
+        "strategies and categories. `gukbap compare --mlflow RUN RUN` prints runs side by side."
     )
     wanted = {_STATE_TAG: canonical_json(_state()), _NOTE_TAG: note}
     with explained(uri):

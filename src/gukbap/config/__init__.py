@@ -22,6 +22,7 @@ from gukbap.config.evaluation import (
     PromoteConfig,
     ReportConfig,
 )
+from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import (
     IMAGE_GROUP,
@@ -48,7 +49,7 @@ from gukbap.config.settings import (
     StageSettings,
     TrainSettings,
 )
-from gukbap.config.training import MODEL_REFERENCE, OverLength, StudentConfig, TrainConfig
+from gukbap.config.training import MODEL_REFERENCE, OverLength, SelectionRule, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -69,6 +70,7 @@ __all__ = [
     "EvaluateConfig",
     "GenerateConfig",
     "GenerateSettings",
+    "HealthConfig",
     "InferConfig",
     "InferSettings",
     "JudgeConfig",
@@ -81,6 +83,7 @@ __all__ = [
     "RetryConfig",
     "ScheduleConfig",
     "Section",
+    "SelectionRule",
     "SplitConfig",
     "SplitSettings",
     "StageSettings",

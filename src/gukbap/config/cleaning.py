@@ -26,7 +26,7 @@ class CleanConfig(Section):
         "in every line) or .txt (a text a line); also s3://bucket/key, hf://datasets/ORG/NAME@REVISION/FILE",
     )
     similarity: float = Field(
-        0.7,
+        0.65,
         gt=0,
         le=1,
         description="share of an evaluation text from which a row counts as holding it (stages.clean.leaks)",

@@ -8,6 +8,7 @@ from gukbap.config.base import Section
 from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
+from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
@@ -55,6 +56,7 @@ class Recipe(Section):
     tracking: TrackingConfig = TrackingConfig()
     store: StoreConfig = StoreConfig()
     promote: PromoteConfig = PromoteConfig()
+    health: HealthConfig = HealthConfig()
     cluster: ClusterConfig = ClusterConfig()
     schedule: ScheduleConfig | None = Field(None, description="scheduled retraining; null: none")
     card_facts: dict[str, str] = Field(
@@ -204,7 +206,9 @@ class Recipe(Section):
             registered_model=self.promote.registered_model or pipeline_name(self.name).replace(".", "-"),
             promote=self.promote.model_copy(update={"strategy": self.deciding_strategy}),
             scripted=self.scripted,
-            rejudging=JudgeSettings(step="rejudge", seed=self.seed, judge=self.judge, pack=self.evaluate.pack)
-            if self.promote.rejudge_champion
-            else None,
+            rejudging=self.rejudge_settings() if self.promote.rejudge_champion else None,
         )
+
+    def rejudge_settings(self) -> JudgeSettings:
+        """The settings by which stored answers of another run are judged by this run's judge."""
+        return JudgeSettings(step="rejudge", seed=self.seed, judge=self.judge, pack=self.evaluate.pack)

@@ -13,7 +13,7 @@ Values = Mapping[str, Any]
 #: the first part of a metric's name, in the order in which tables show them
 READING_ORDER = (
     *("score", "gain", "overall", "single", "multi", "category", "language", "coverage", "stopped"),
-    *("data", "train", "teacher", "judge", "infer"),
+    *("data", "drop", "train", "teacher", "judge", "infer"),
 )
 
 
@@ -121,7 +121,15 @@ def _data(statistics: Mapping[str, Values]) -> dict[str, Any]:
         "data.rows": split.get("rows"),
         "data.train_rows": split.get("train_rows"),
         "data.validation_rows": split.get("validation_rows"),
+        **_drops(generate),
     }
+
+
+def _drops(generate: Values) -> dict[str, Any]:
+    """drop.REASON: the share of all candidates that fell to it."""
+    candidates = _sum([generate.get("rows"), generate.get("dropped")])
+    reasons: Mapping[str, Any] = generate.get("reasons", {})
+    return {f"drop.{reason}": _share(count, candidates) for reason, count in reasons.items()}
 
 
 def _training(train: Values) -> dict[str, Any]:
@@ -130,6 +138,8 @@ def _training(train: Values) -> dict[str, Any]:
         "train.loss": losses[-1] if losses else None,
         "train.validation_loss": train.get("validation_loss"),
         "train.base_validation_loss": train.get("base_loss"),
+        "train.dev_score": train.get("dev_score"),
+        "train.base_dev_score": train.get("base_dev_score"),
         "train.steps": train.get("steps"),
         "train.trained_tokens": train.get("trained_tokens"),
         "train.tokens_per_second": train.get("trained_tokens_per_second"),
@@ -147,9 +157,11 @@ def _cost(statistics: Mapping[str, Values]) -> dict[str, Any]:
         "teacher.calls": _sum(teacher_calls),
         "teacher.prompt_tokens": generate.get("prompt_tokens"),
         "teacher.completion_tokens": generate.get("completion_tokens"),
+        "teacher.cost": generate.get("cost"),
         "judge.calls": _sum(values.get("calls") for values in judges),
         "judge.prompt_tokens": _sum(values.get("prompt_tokens") for values in judges),
         "judge.completion_tokens": _sum(values.get("completion_tokens") for values in judges),
+        "judge.cost": _sum(values.get("cost") for values in judges),
         "infer.generated_tokens": _sum(v.get("timing", {}).get("generated_tokens") for v in infers),
         "infer.seconds": _sum(values.get("timing", {}).get("seconds") for values in infers),
     }

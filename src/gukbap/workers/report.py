@@ -9,7 +9,7 @@ from typing import Any
 
 from gukbap.config import BaselineConfig, Recipe
 from gukbap.errors import GukbapError
-from gukbap.files import read_json, read_jsonl, read_text, sha256_file
+from gukbap.files import read_json, read_jsonl, read_text, sha256_file, write_text
 from gukbap.ports import Progress
 from gukbap.schemas import Judgement, Row
 from gukbap.stages.evaluation_identity import EvaluationIdentity, evaluation_identity
@@ -22,6 +22,7 @@ from gukbap.stages.report import (
     RunFacts,
     build_facts,
     read_baseline,
+    with_health,
 )
 
 
@@ -121,3 +122,31 @@ def _local(path: str, progress: Progress) -> Path:
     from gukbap.workers.packs import local_pack
 
     return Path(local_pack(path, progress).removeprefix("file://")).expanduser()
+
+
+def track_results(
+    recipe: Recipe, found: ReportInputs, scores: Mapping[str, Any], rows: Path | None, folder: Path
+) -> None:
+    """Put what runs are compared by on the parent run, flat numbers and the small files, and what changed
+    since the last run into the report."""
+    from gukbap.adapters.mlflow_tracker import MlflowTracker, parent_from_environment
+    from gukbap.stages.comparable import comparable_metrics
+    from gukbap.workers.health import find_health, record_health
+
+    parent = parent_from_environment(experiment=recipe.tracking.experiment)
+    # What judging took stands in the judgements themselves, whichever steps made them.
+    known = {**found.statistics, "judge all": scores["judging"]}
+    numbers = comparable_metrics(scores, known)
+    parent.metrics(numbers)
+    if rows:
+        parent.tags({"gukbap.dataset_sha256": sha256_file(rows)})
+    if isinstance(parent, MlflowTracker) and (
+        changed := find_health(recipe, parent, numbers, found.judgements)
+    ):
+        html, markdown = folder / "report.html", folder / "report.md"
+        texts = with_health(read_text(html), read_text(markdown), changed)
+        for file, text in zip((html, markdown), texts, strict=True):
+            write_text(file, text)
+        record_health(parent, changed)
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        parent.file(file)

@@ -29,6 +29,7 @@ from gukbap.files import (
     folder_fingerprint,
     read_json,
     read_jsonl,
+    read_text,
     sha256_file,
     write_json,
     write_jsonl,
@@ -115,15 +116,16 @@ def run_dedup(
     settings: DedupSettings, *, source: Path, rows: Path, removed: Path, statistics: Path
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper."""
-    from gukbap.stages.dedup import near_dedup
-    from gukbap.stages.training_input import read_training
+    from gukbap.stages.dedup import dedup_file
+    from gukbap.stages.training_input import reading_training
 
-    with context.tracked(settings.step, settings) as log:
-        result = near_dedup(settings, read_training(source, Row), context.progress())
-        write_jsonl(rows, result.kept)
-        write_jsonl(removed, result.removed)
-        outcome = Outcome(result.statistics, _rows_metadata(rows, result.kept))
+    with context.tracked(settings.step, settings) as log, reading_training(source, Row):
+        work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
+        done = dedup_file(settings, source, rows, removed, work, context.progress())
+        outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
+    # The rows are in their place now; their chunks are only a burden.
+    shutil.rmtree(work, ignore_errors=True)
     return _done(outcome, statistics)
 
 
@@ -256,7 +258,7 @@ def run_report(
     """Write the tables, plots and cards of a run; `baselines` are shown besides the recipe's."""
     from gukbap.stages.promote import EVIDENCE
     from gukbap.stages.report import report
-    from gukbap.workers.report import read_report_inputs
+    from gukbap.workers.report import read_report_inputs, track_results
 
     targets = {
         "report.html": html,
@@ -265,7 +267,8 @@ def run_report(
         "data_card.md": data_card,
         "scores.json": scores,
     }
-    with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as folder:
+    with context.tracked("report", recipe.evaluate) as log, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         found = read_report_inputs(
             recipe,
             judgements=judgements,
@@ -275,35 +278,12 @@ def run_report(
             baselines=baselines,
             progress=context.progress(),
         )
-        report(found.facts, found.judgements, Path(folder), found.baselines)
-        document = read_json(Path(folder) / "scores.json")
-        write_json(
-            Path(folder) / "scores.json", {**document, EVIDENCE: found.evidence.model_dump(mode="json")}
-        )
-        for name, target in targets.items():
-            write_text(target, (Path(folder) / name).read_text(encoding="utf-8"))
+        report(found.facts, found.judgements, folder, found.baselines)
+        document = read_json(folder / "scores.json")
+        write_json(folder / "scores.json", {**document, EVIDENCE: found.evidence.model_dump(mode="json")})
+        track_results(recipe, found, document, rows, folder)
+        for made, target in targets.items():
+            write_text(target, read_text(folder / made))
         outcome = Outcome(document)
         log(outcome)
-        _track_results(recipe, found.statistics, outcome.statistics, rows, Path(folder))
     return outcome
-
-
-def _track_results(
-    recipe: Recipe,
-    statistics: Mapping[str, Any],
-    scores: Mapping[str, Any],
-    rows: Path | None,
-    folder: Path,
-) -> None:
-    """Put what runs are compared by on the parent run: flat numbers, and the small files."""
-    from gukbap.adapters.mlflow_tracker import parent_from_environment
-    from gukbap.stages.comparable import comparable_metrics
-
-    parent = parent_from_environment(experiment=recipe.tracking.experiment)
-    # What judging took stands in the judgements themselves, whichever steps made them.
-    known = {**statistics, "judge all": scores["judging"]}
-    parent.metrics(comparable_metrics(scores, known))
-    if rows:
-        parent.tags({"gukbap.dataset_sha256": sha256_file(rows)})
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
-        parent.file(file)

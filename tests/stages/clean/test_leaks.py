@@ -9,9 +9,11 @@ import pytest
 from bench.decontamination import OTHER, planted, prompts, questions, seeds
 from bench.korean_rows import row
 from bench.leaks import PERTURBATIONS
+from gukbap.config import CleanConfig
 from gukbap.schemas import EvaluationText, Leak, Message
 from gukbap.stages.clean.leaks import Decontaminator
 
+SIMILARITY = CleanConfig().similarity
 PROMPT = (
     "한 개에 1,200원인 사과 5개와 한 개에 800원인 귤 10개를 사면 모두 얼마인가요? "
     "거스름돈을 받으려면 얼마를 내야 하는지도 설명해 주세요."
@@ -28,7 +30,9 @@ def _found(text: str, *messages: str) -> Leak | None:
         Message(role="user" if number % 2 == 0 else "assistant", content=content)
         for number, content in enumerate(messages)
     ]
-    return next(Decontaminator([_text(text)], 0.7).leaks([given.model_copy(update={"messages": turns})]))
+    return next(
+        Decontaminator([_text(text)], SIMILARITY).leaks([given.model_copy(update={"messages": turns})])
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_a_prompt_in_other_words_is_found(variant: str) -> None:
     leak = _found(PROMPT, variant, "모두 14,000원입니다.")
     assert leak is not None
     assert (leak.text_id, leak.message) == ("pack question 1 turn 1", 1)
-    assert leak.score == getattr(leak, leak.measure) >= 0.7
+    assert leak.score == getattr(leak, leak.measure) >= SIMILARITY
 
 
 def test_it_is_found_in_answers_and_later_turns() -> None:
@@ -78,7 +82,7 @@ def test_the_same_wording_about_something_else_stays(twin: str) -> None:
 
 
 def test_short_texts_are_counted_and_not_looked_for() -> None:
-    detector = Decontaminator([_text("유효하다."), _text(PROMPT, "other")], 0.7)
+    detector = Decontaminator([_text("유효하다."), _text(PROMPT, "other")], SIMILARITY)
     assert (detector.texts, detector.too_short) == (2, 1)
     assert list(detector.leaks([row("r", "이 표는 유효하다. 맞나요?", "유효하다.")])) == [None]
 
@@ -86,7 +90,7 @@ def test_short_texts_are_counted_and_not_looked_for() -> None:
 def test_all_perturbations_of_the_own_pack_are_found_and_no_innocent_row() -> None:
     texts = prompts(questions("own"))
     given = planted(texts, seeds(), 1_500, seed=7)
-    found = [leak is not None for leak in Decontaminator(texts, 0.7).leaks(given.rows)]
+    found = [leak is not None for leak in Decontaminator(texts, SIMILARITY).leaks(given.rows)]
     by_kind: dict[str, list[bool]] = {}
     for kind, hit in zip(given.kinds, found, strict=True):
         by_kind.setdefault(kind, []).append(hit)
@@ -98,11 +102,15 @@ def test_all_perturbations_of_the_own_pack_are_found_and_no_innocent_row() -> No
 def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
     texts = prompts(questions("own"))
     rows = planted(texts, seeds(), 700, seed=3).rows
-    alone = {one.id: leak for one, leak in zip(rows, Decontaminator(texts, 0.7).leaks(rows), strict=True)}
+    alone = {
+        one.id: leak for one, leak in zip(rows, Decontaminator(texts, SIMILARITY).leaks(rows), strict=True)
+    }
     random.Random(1).shuffle(rows)
     texts = texts[::-1]
-    again = {one.id: leak for one, leak in zip(rows, Decontaminator(texts, 0.7).leaks(rows), strict=True)}
-    detector = Decontaminator(texts, 0.7)
+    again = {
+        one.id: leak for one, leak in zip(rows, Decontaminator(texts, SIMILARITY).leaks(rows), strict=True)
+    }
+    detector = Decontaminator(texts, SIMILARITY)
     few = {one.id: leak for one in rows[:50] for leak in detector.leaks([one])}
     assert again == alone
     assert few.items() <= alone.items()
@@ -111,8 +119,8 @@ def test_neither_other_rows_nor_the_order_of_texts_matter() -> None:
 def test_edge_rows_come_back_one_for_one() -> None:
     edges = ["", " ", "😀", "\x00", "\ud83d", "가" * 1_000_000, "\u202e거꾸로", "1" * 100_000, "a\udc00b"]
     rows = [row("r", "가", "나").model_copy(update={"messages": _turns(text)}) for text in edges]
-    assert list(Decontaminator([_text(PROMPT)], 0.7).leaks(rows)) == [None] * len(edges)
-    assert list(Decontaminator([], 0.7).leaks(rows)) == [None] * len(edges)
+    assert list(Decontaminator([_text(PROMPT)], SIMILARITY).leaks(rows)) == [None] * len(edges)
+    assert list(Decontaminator([], SIMILARITY).leaks(rows)) == [None] * len(edges)
 
 
 def _turns(text: str) -> list[Message]:

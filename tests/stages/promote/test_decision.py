@@ -143,7 +143,8 @@ def test_a_champion_stands_where_the_base_stood() -> None:
     tuned = of(judged(BETTER), "tuned")
     champion = of(judged([0.5] * 12, subjects=["tuned"]), "tuned", name="champion (version 3)")
     decision = against_champion(tuned, champion)
-    assert (decision.verdict, decision.gain) == ("promoted", pytest.approx(1.0))
+    assert decision.verdict == "promoted"
+    assert decision.gain == pytest.approx(1.0)
     assert (decision.against, decision.champion_version) == ("champion (version 3)", 3)
     assert against_champion(tuned, tuned).verdict == "held"
 
@@ -193,8 +194,8 @@ def test_answers_in_another_language_are_refused_however_they_score() -> None:
     decision = decided(english)
     assert decision.verdict == "refused"
     floor, drop = check(decision, "language compliance"), check(decision, "language drop")
-    assert (floor.verdict, floor.value, floor.limit) == ("failed", pytest.approx(2 / 3), 0.9)
-    assert (drop.verdict, drop.value) == ("failed", pytest.approx(-1 / 3))
+    assert (floor.verdict, floor.limit, drop.verdict) == ("failed", 0.9, "failed")
+    assert (floor.value, drop.value) == (pytest.approx(2 / 3), pytest.approx(-1 / 3))
     assert decision.reasons[0].startswith("language compliance: 66.7%")
     allowed = decided(english, settings(min_language_compliance=0.5))
     assert check(allowed, "language compliance").verdict == "passed"
@@ -263,3 +264,16 @@ def test_the_record_tells_every_number() -> None:
     assert f"[{decision.low:+.2f}, {decision.high:+.2f}]" in text
     for one in decision.checks:
         assert f"| {one.name} | {one.verdict} | {one.detail} |" in text
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "verdict"),
+    [
+        ({"evaluation_texts": 168, "leaks": 2, "rows": 900}, "passed"),
+        ({"evaluation_texts": 0, "leaks": 0, "rows": 900}, "not known"),
+        ({}, "not known"),
+    ],
+)
+def test_contamination_is_known_where_rows_were_searched(cleaning: dict[str, Any], verdict: str) -> None:
+    evidence = run_evidence({"clean": cleaning}, None, None)
+    assert check(decided(judged(BETTER), evidence=evidence), "contamination").verdict == verdict

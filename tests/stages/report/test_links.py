@@ -8,7 +8,8 @@ from importlib import resources
 import pytest
 
 from gukbap.errors import InputError
-from gukbap.stages.report.links import _END, with_links
+from gukbap.stages.report.links import with_links
+from gukbap.stages.report.markup import _END
 
 UNTIL = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ _FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 _NO_PROSE = re.compile(r"^\s*(?:[-*+•·>|#]|\d+[.)]|[①-⑳]|[가-힣A-Za-z][.)] )")
 # What no Korean text ends with: object and topic particles, connective endings, conjunctions.
 _OPEN_END = re.compile(
-    r"(?:[가-힣](?<![마가노])을|를|[가-힣]는|에서|에게|으로써?|[하되있없않이]고|[하되으이]며|지만|는데|면서|하여|해서|때문에"
+    r"(?:[가-힣](?<![마가노])을|를|[가-힣]는|에서|에게|으로써?|[하되있없않이라다]고|[하되으이]며|지만|는데|면서|하여|해서|때문에"
     r"|위해|위한|대한|대해|통해|따라|그리고|그러나|하지만|또한|또는|및)$"
 )
 
@@ -24,6 +24,8 @@ _TEMPLATE_TOKEN = re.compile(
     r"|^###? ?(?:Instruction|Response|Input|Output|Human|Assistant|User|System)\s*:",
     re.MULTILINE,
 )
+#: what stands behind a token that a template wrote before a question
+_TEMPLATE_START = re.compile(r"\s|user|system")
 _PLACE_HOLDER = re.compile(
     r"\{\{? ?(?:instruction|input|question|answer|response|context|prompt|query|지시문|질문|답변) ?\}?\}"
 )
@@ -55,7 +57,7 @@ def leaked_markup(question: str, answer: str, operation: OperationName | None) -
     """
     around = question.strip()
     for found in _TEMPLATE_TOKEN.finditer(around):
-        if found.start() == 0 or found.end() == len(around):
+        if found.end() == len(around) or (found.start() == 0 and _TEMPLATE_START.match(around, found.end())):
             return found[0]
     return next((one for one in _in_answer(answer, operation, question) if one not in question), None)
 

@@ -26,7 +26,7 @@ _PHONE = re.compile(
     r"|(?<![\d-])0(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70)[-)] ?\d{3,4}-\d{4}(?![\d-])"
 )
 _EMAIL = re.compile(
-    r"(?<![\w.+-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12})(?![\w-])", re.I
+    r"(?<![\w.+-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12})(?![A-Za-z0-9-])", re.I
 )
 _BANK = (
     "국민|신한|우리|하나|농협|기업|산업|수협|신협|우체국|새마을금고|카카오뱅크|케이뱅크|토스뱅크|제일|씨티|부산은행|대구은행"
@@ -35,6 +35,7 @@ _BANK = (
 _ACCOUNT = re.compile(
     rf"(?:(?:{_BANK})(?:은행|뱅크)?|계좌(?:\s?번호)?)[\s:은는(]{{0,4}}(\d{{2,6}}-\d{{2,6}}-\d{{2,7}}(?:-\d{{1,3}})?)(?![\d-])"
 )
+_ACCOUNT_DIGITS = range(10, 15)
 
 #: RFC 2606, and what Korean texts put in its place
 _EXAMPLE_DOMAIN = re.compile(
@@ -91,7 +92,11 @@ def _emails(text: str) -> Iterator[str]:
 
 
 def _accounts(text: str) -> Iterator[str]:
-    return (found[1] for found in _ACCOUNT.finditer(text) if not _made_up(re.sub(r"\D", "", found[1])))
+    for found in _ACCOUNT.finditer(text):
+        digits = re.sub(r"\D", "", found[1])
+        # A bank's own first digits may well be one digit four times (3333).
+        if len(digits) in _ACCOUNT_DIGITS and not _made_up(digits[4:]):
+            yield found[1]
 
 
 def _made_up(digits: str) -> bool:

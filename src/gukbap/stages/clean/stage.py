@@ -11,7 +11,7 @@ from gukbap.config import CleanSettings
 from gukbap.errors import InputError
 from gukbap.ports import Progress
 from gukbap.schemas import EvaluationText, Excluded, Leak, Row
-from gukbap.stages.clean.filters import Check, TokenCounter, build_filters
+from gukbap.stages.clean.filters import Check, TokenCounter, build_filters, mended
 from gukbap.stages.clean.leaks import Decontaminator
 
 LEAK = "leak"
@@ -70,20 +70,22 @@ def clean(
             expected="rows that hold no evaluation text and that the filters let pass",
             fix="look at the rows, and at the settings under `clean` (gukbap config schema)",
         )
-    return CleanResult(kept, excluded, _statistics(settings, rows, excluded, detector))
+    return CleanResult(
+        kept, excluded, _statistics(rows, excluded, detector, [reason for reason, _ in filters])
+    )
 
 
 def _excluded(row: Row, leak: Leak | None, filters: Sequence[tuple[str, Check]]) -> Excluded | None:
     if leak is not None:
-        return Excluded(row=row, reason=LEAK, detail=leak.text_id, leak=leak)
+        return Excluded(row=mended(row), reason=LEAK, detail=leak.text_id, leak=leak)
     for reason, check in filters:
         if detail := check(row):
-            return Excluded(row=row, reason=reason, detail=detail)
+            return Excluded(row=mended(row), reason=reason, detail=detail)
     return None
 
 
 def _statistics(
-    settings: CleanSettings, rows: Sequence[Row], excluded: Sequence[Excluded], detector: Decontaminator
+    rows: Sequence[Row], excluded: Sequence[Excluded], detector: Decontaminator, filters: Sequence[str]
 ) -> dict[str, Any]:
     leaks = [one.leak for one in excluded if one.leak is not None]
     return {
@@ -92,7 +94,7 @@ def _statistics(
         "removed": len(excluded),
         "removed_by_reason": dict(sorted(Counter(one.reason for one in excluded).items())),
         "removed_by_category": dict(sorted(Counter(one.row.category for one in excluded).items())),
-        "filters": [reason for reason, _ in build_filters(settings.clean)],
+        "filters": list(filters),
         "leaks": len(leaks),
         "leaks_by_measure": dict(sorted(Counter(leak.measure for leak in leaks).items())),
         "leaked_texts": dict(sorted(Counter(leak.text_id for leak in leaks).most_common(_SHOWN))),

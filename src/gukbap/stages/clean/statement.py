@@ -64,7 +64,7 @@ def statement(
 
 
 def statement_problems(
-    values: Mapping[str, Any], *, rows_sha256: str | None, checked: Collection[str], rows: Sequence[Row]
+    values: Any, *, rows_sha256: str | None, checked: Collection[str], rows: Sequence[Row]
 ) -> list[str]:
     """What does not hold of a statement; an empty list where all does.
 
@@ -74,7 +74,11 @@ def statement_problems(
         checked: `row_digest` of each row in that file.
         rows: training and validation rows.
     """
+    if not isinstance(values, dict):
+        return ["it is no statement as `gukbap clean` writes them"]
     problems = []
+    if not values.get("decontaminated"):
+        problems.append("it states that the rows were not held against an evaluation")
     if values.get("sha256") != _digest({key: value for key, value in values.items() if key != "sha256"}):
         problems.append("the statement was changed: its SHA-256 is another")
     if rows_sha256 is None:

@@ -136,6 +136,12 @@ def loops(text: str) -> bool:
     return 2 * distinct < len(windows) or max(Counter(windows).values()) >= 4
 
 
+def repeated_share(text: str) -> float:
+    """Which share of a text's runs of 16 letters, code aside, stands there before; 0–1."""
+    windows = _windows(_bare(_CODE_BLOCK.sub(" ", text)), 16)
+    return 1 - len(set(windows)) / len(windows) if windows else 0.0
+
+
 def foreign_words(text: str, *known: str) -> bool:
     """Whether Chinese, Japanese, Cyrillic, Thai or Arabic words stand in a text for no reason.
 

@@ -114,8 +114,20 @@ def _categories(comparison: Comparison | None) -> Check:
 
 
 def _contamination(evidence: RunEvidence) -> Check:
+    """What the cleaning step found it took out, so a search that was made leaves nothing that it can see."""
+    found = evidence.cleaning or {}
+    texts, leaks = found.get("evaluation_texts"), found.get("leaks")
+    if not texts or leaks is None:
+        return Check(
+            name="contamination",
+            verdict="not known",
+            detail="the training rows were not searched for evaluation texts",
+        )
     return Check(
-        name="contamination", verdict="not known", detail="the run has no check of rows against questions"
+        name="contamination",
+        verdict="passed",
+        value=float(leaks),
+        detail=f"{leaks} of {found.get('rows')} rows held one of {texts} evaluation texts and were taken out",
     )
 
 

@@ -10,6 +10,7 @@ from gukbap.stages.report.facts import (
     Sample,
     build_facts,
 )
+from gukbap.stages.report.health import with_health
 from gukbap.stages.report.pages import (
     SCRIPTED_BANNER,
     TEACHER_BANNER,
@@ -35,4 +36,5 @@ __all__ = [
     "report",
     "scores_document",
     "text_table",
+    "with_health",
 ]

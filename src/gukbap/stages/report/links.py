@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from gukbap.errors import InputError
-from gukbap.stages.report.markup import rendered
-
-_END = "</main>\n</body>\n</html>\n"
+from gukbap.stages.report.markup import at_the_end, rendered
 
 
 def with_links(report: str, links: Mapping[str, str], until: datetime) -> str:
@@ -25,7 +22,5 @@ def with_links(report: str, links: Mapping[str, str], until: datetime) -> str:
     Raises:
         InputError: the page is none of this project's reports.
     """
-    if not report.endswith(_END):
-        raise InputError("this is no report of gukbap's", expected="report.html as a run writes it")
     section = rendered("_files.html", {"links": links, "until": f"{until:%Y-%m-%d %H:%M} {until.tzname()}"})
-    return f"{report.removesuffix(_END)}{section}{_END}"
+    return at_the_end(report, section)

@@ -7,8 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gukbap.errors import InputError
 from gukbap.stages.report.tables import category_label, interval_text, percent, points, signed
 
+_END = "</main>\n</body>\n</html>\n"
 #: characters of a text by a model that are shown, and of one among many
 _SHOWN_CHARS = 1500
 _BRIEF_CHARS = 500
@@ -37,12 +39,29 @@ def rendered(name: str, values: dict[str, Any]) -> str:
         fenced=fenced,
         cell=cell,
         code=code,
+        number=number,
     )
     return environment.get_template(f"{name}.j2").render(values)
 
 
+def at_the_end(report: str, section: str) -> str:
+    """A report's HTML page with a further section.
+
+    Raises:
+        InputError: the page is none of this project's reports.
+    """
+    if not report.endswith(_END):
+        raise InputError("this is no report of gukbap's", expected="report.html as a run writes it")
+    return f"{report.removesuffix(_END)}{section}{_END}"
+
+
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]} […]"
+
+
+def number(value: float | None) -> str:
+    """A number of any size in four digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}"
 
 
 def fenced(text: str, language: str = "text") -> str:

@@ -23,7 +23,13 @@ from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
 from gukbap.stages.train.crashes import STOPPED, clear_crashes, crash_error, left_crashes
-from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, training_identity
+from gukbap.stages.train.evaluations import best_in
+from gukbap.stages.train.identity import (
+    CHECKPOINTS,
+    MEASUREMENTS,
+    claim_work_folder,
+    training_identity,
+)
 from gukbap.stages.train.preflight import require_machine
 
 AGENT, WORKER = "gukbap.workers.train_agent", "gukbap.workers.train_worker"
@@ -92,7 +98,7 @@ def prepare_work(
     """Remove torn checkpoints and another training's, before any process looks at the folder."""
     identity = training_identity(settings, rows, validation, model_folder)
     claim_work_folder(work, identity, settings, progress)
-    newest_complete(work / CHECKPOINTS, progress)
+    newest_complete(work / CHECKPOINTS, progress, best_in(work / MEASUREMENTS, settings.train))
 
 
 def process_command(*options: str, job: Path) -> list[str]:

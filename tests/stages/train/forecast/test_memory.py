@@ -134,3 +134,11 @@ def test_what_saves_memory_does(change: dict[str, Any]) -> None:
 def test_the_largest_batch_trains_all_but_first_tokens() -> None:
     assert Batch.largest(2, 8) == Batch(2, 8, 14, masked=False)
     assert Batch.largest(1, 8, packed=True).masked
+
+
+def test_answers_to_dev_prompts_hold_keys_and_values() -> None:
+    """Mistral-7B: 131 kB a token; eight prompts at once, however many there are."""
+    found = dict(moments(training(MISTRAL, length=2048, precision="bfloat16", dev_prompts=100)))
+    assert found["answers to dev prompts"].activations == 8 * 2048 * 131_072
+    none = dict(moments(training(sample_prompts=[], dev_prompts=0, selection="last")))
+    assert none["answers to dev prompts"].activations == 0

@@ -17,7 +17,7 @@ from gukbap.stages.train.forecast.activations import (
     shared_activations,
 )
 from gukbap.stages.train.forecast.process import Memory, Training, chunk_positions
-from gukbap.stages.train.limits import SHARDED_ACCUMULATION
+from gukbap.stages.train.limits import DEV_BATCH, SHARDED_ACCUMULATION
 
 
 def peak(training: Training) -> tuple[str, Memory]:
@@ -37,6 +37,7 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
     yield "last layer of the backward pass", _last_layer(training, base)
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
+    yield "answers to dev prompts", _dev_answers(training, base)
 
 
 def _frozen(training: Training) -> int:
@@ -206,4 +207,17 @@ def _validation(training: Training, base: Memory) -> Memory:
         gathered=_head_gathering(training),
         activations=per_token * batch.tokens,
         logits=logits,
+    )
+
+
+def _dev_answers(training: Training, base: Memory) -> Memory:
+    """Keys and values of a batch of dev prompts, as if each were as long as a row may be."""
+    shape, config = training.shape, training.config
+    rows = min(DEV_BATCH, len(config.sample_prompts) + config.dev_prompts)
+    cached = 2 * product_bytes(training.mode) * shape.kv_width * shape.layers
+    return replace(
+        base,
+        gathered=_head_gathering(training, arriving=shape.embedding),
+        activations=rows * training.batch.length * cached,
+        logits=2 * FLOAT32 * rows * shape.vocabulary,
     )

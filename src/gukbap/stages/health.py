@@ -1,0 +1,118 @@
+"""Drift: what changed by a step between a run and the last one of the same recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+from gukbap.config import HealthConfig
+from gukbap.schemas import Judgement, Record
+
+Kind = Literal["score", "share", "amount", "judge"]
+#: how a metric (see comparable.comparable_metrics) changes is told by the first parts of its name
+_KINDS: Mapping[str, Kind] = {
+    "score": "score",
+    "drop": "share",
+    "data.kept_share": "share",
+    "data.duplicate_share": "share",
+    "coverage": "share",
+    "language": "share",
+    "stopped": "share",
+    "data": "amount",
+    "train.loss": "amount",
+    "train.validation_loss": "amount",
+    "train.base_validation_loss": "amount",
+    "teacher": "amount",
+    "judge": "amount",
+    "infer.generated_tokens": "amount",
+}
+#: the mean score of stored answers, as they were judged then and now
+JUDGE_DRIFT = "judge drift"
+
+
+class Drift(Record):
+    """One number in the last run and in this one."""
+
+    name: str
+    kind: Kind
+    #: None: it was not taken
+    before: float | None
+    now: float | None
+    #: the change that is flagged, in the number's own unit; None where there is nothing to compare
+    limit: float | None
+    flagged: bool
+
+
+class Health(Record):
+    """A run beside the last finished run of the same recipe."""
+
+    #: the last run's name in the tracker
+    last: str
+    drifts: list[Drift]
+
+    @property
+    def flagged(self) -> list[Drift]:
+        """The step changes."""
+        return [one for one in self.drifts if one.flagged]
+
+
+def health(config: HealthConfig, last: str, before: Mapping[str, float], now: Mapping[str, float]) -> Health:
+    """Compare the flat numbers of two runs.
+
+    A number that only one of them has is flagged where it was taken before: what is measured no longer
+    is a change, too.
+
+    Args:
+        config: what counts as a step.
+        last: what the last run is called.
+        before: its metrics, see comparable.comparable_metrics.
+        now: this run's.
+    """
+    names = [name for name in sorted({*before, *now}) if _kind(name) is not None]
+    return Health(last=last, drifts=[_drift(config, name, before.get(name), now.get(name)) for name in names])
+
+
+def _kind(name: str) -> Kind | None:
+    parts = name.split(".")
+    known = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((_KINDS[prefix] for prefix in known if prefix in _KINDS), None)
+
+
+def _drift(config: HealthConfig, name: str, before: float | None, now: float | None) -> Drift:
+    kind = _kind(name) or "amount"
+    limit = {
+        "score": config.score_step,
+        "share": config.share_step,
+        "judge": config.judge_step,
+        "amount": config.relative_step * abs(before or 0.0),
+    }[kind]
+    if kind == "share" and name.startswith("drop."):
+        # A reason that does not occur has no number.
+        before, now = before or 0.0, now or 0.0
+    if before is None or now is None:
+        return Drift(name=name, kind=kind, before=before, now=now, limit=None, flagged=now is None)
+    return Drift(name=name, kind=kind, before=before, now=now, limit=limit, flagged=abs(now - before) > limit)
+
+
+def judge_drift(config: HealthConfig, then: Sequence[Judgement], now: Sequence[Judgement]) -> Drift | None:
+    """The same answers judged then and now; None where no turn has a score in both.
+
+    Args:
+        config: what counts as a step.
+        then: stored judgements.
+        now: of the same answers.
+    """
+    scores = [{one.slot: one.score for one in group if one.score is not None} for group in (then, now)]
+    shared = sorted(scores[0].keys() & scores[1].keys())
+    if not shared:
+        return None
+    before, after = (fmean(group[slot] for slot in shared) for group in scores)
+    return Drift(
+        name=JUDGE_DRIFT,
+        kind="judge",
+        before=before,
+        now=after,
+        limit=config.judge_step,
+        flagged=abs(after - before) > config.judge_step,
+    )
