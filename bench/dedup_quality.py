@@ -45,7 +45,12 @@ def given_texts(file: Path) -> list[str]:
             texts.append(line)
             continue
         record = json.loads(line)
-        texts.append(next(record[key] for key in ("instruction", "text", "response") if key in record))
+        found = [record[key] for key in ("instruction", "text", "response") if key in record]
+        if not found:
+            raise SystemExit(
+                f"{file}: a line has no instruction, text or response; it has: {', '.join(record)}"
+            )
+        texts.append(found[0])
     return texts
 
 
@@ -86,7 +91,8 @@ def _missing(interpreter: str, modules: Sequence[str]) -> str | None:
 def _measure(interpreter: str, name: str, file: Path) -> dict[str, Any]:
     command = [interpreter, __file__, "--worker", name, "--rows", str(file)]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
-    environment = {**os.environ, **threads, "PYTHONPATH": f"{_ROOT / 'src'}{os.pathsep}{_ROOT}"}
+    paths = (str(_ROOT / "src"), str(_ROOT), os.environ.get("PYTHONPATH", ""))
+    environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if done.returncode or not lines:

@@ -13,7 +13,7 @@ from bench.korean_pairs.corpus import Corpus, Half
 class Scores:
     """Shares of 0–1 over one half of a corpus."""
 
-    #: kind → share of its near-duplicate pairs of which a row went
+    #: kind → share of its near-duplicate pairs of which a row went; a kind without pairs is left out
     recall: Mapping[str, float]
     #: kind → share of its twins of which a row went, although both say something of their own
     twins: Mapping[str, float]
@@ -45,7 +45,10 @@ def scores(corpus: Corpus, removed: Container[int], half: Half) -> Scores:
             hits[group.pair.label][group.pair.kind].append(any(gone))
             if group.pair.label == "duplicate":
                 lost.append(all(gone))
-    by_kind = {label: {kind: _share(found) for kind, found in kinds.items()} for label, kinds in hits.items()}
+    by_kind = {
+        label: {kind: _share(found) for kind, found in kinds.items() if found}
+        for label, kinds in hits.items()
+    }
     totals = {
         label: _share([hit for found in kinds.values() for hit in found]) for label, kinds in hits.items()
     }

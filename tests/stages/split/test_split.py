@@ -258,6 +258,13 @@ def test_exactly_the_wanted_rows_although_whole_families_make_no_such_number() -
     )
 
 
+def test_a_large_family_is_not_cut_where_others_fit() -> None:
+    """Rows that likeness joined: of one that validates, all but a few would be lost."""
+    rows = family_rows({"large": ("x", 60), **{f"f{n}": ("y", 4) for n in range(30)}})
+    for seed in range(20):
+        assert len(divide(rows, 30, seed, exact=True).left_out) < 4
+
+
 def test_sizes_that_cannot_be_had_are_refused_with_the_nearest() -> None:
     rows = uniform(categories=2, families=5, size=4)
     with pytest.raises(InputError, match="40 rows leave 32 for training") as caught:

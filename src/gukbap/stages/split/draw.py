@@ -13,10 +13,11 @@ from gukbap.stages.split.families import Family, rank
 
 def least_size(families: Sequence[Family], least: int) -> int | None:
     """The fewest rows, but at least `least`, of some families but not all; None: there is none."""
-    sums = _sums([family.size for family in families])
-    return next(
-        (total for total in range(least, sum(family.size for family in families)) if sums >> total & 1), None
-    )
+    sizes = [family.size for family in families]
+    # Of a sum beyond that, some family could be left out.
+    most = min(sum(sizes) - 1, least + max(sizes, default=0) - 1)
+    sums = _sums(sizes, most)
+    return next((total for total in range(least, most + 1) if sums >> total & 1), None)
 
 
 def drawn(families: Sequence[Family], total: int, seed: int) -> list[Family]:
@@ -36,11 +37,11 @@ def drawn(families: Sequence[Family], total: int, seed: int) -> list[Family]:
     return [family for name in names for family in _families_of_size(groups[name], shares[name])]
 
 
-def _sums(sizes: Sequence[int]) -> int:
-    """A number whose bit s is set where some sizes add up to s."""
-    sums = 1
+def _sums(sizes: Sequence[int], most: int) -> int:
+    """A number whose bit s, up to `most`, is set where some sizes add up to s."""
+    sums, mask = 1, (1 << max(most, 0) + 1) - 1
     for size in sizes:
-        sums |= sums << size
+        sums |= sums << size & mask
     return sums
 
 
@@ -56,7 +57,7 @@ def _shares(sizes: Mapping[str, Sequence[int]], total: int) -> dict[str, int]:
     choices: list[npt.NDArray[np.int64]] = []
     for group in sizes.values():
         part = total * sum(group) / every
-        sums = _sums(group)
+        sums = _sums(group, total)
         following = np.full(total + 1, np.inf)
         choice = np.zeros(total + 1, dtype=np.int64)
         for rows in (rows for rows in range(total + 1) if sums >> rows & 1):
@@ -77,9 +78,9 @@ def _shares(sizes: Mapping[str, Sequence[int]], total: int) -> dict[str, int]:
 
 def _families_of_size(families: Sequence[Family], rows: int) -> list[Family]:
     """The first families in their order whose sizes add up to exactly `rows`."""
-    following = [1]  # sums of the families after each place, from the last place on
+    following, mask = [1], (1 << rows + 1) - 1  # sums of the families after each place, from the last on
     for family in reversed(families):
-        following.append(following[-1] | following[-1] << family.size)
+        following.append(following[-1] | following[-1] << family.size & mask)
     chosen: list[Family] = []
     for family, sums in zip(families, reversed(following[:-1]), strict=True):
         if family.size <= rows and sums >> (rows - family.size) & 1:

@@ -54,9 +54,10 @@ def split(settings: SplitSettings, rows: Sequence[Row]) -> SplitResult:
     if surplus < 0:
         raise _too_few_to_train(settings, len(rows), free)
     left_out |= _beside_validation(settings.seed, rows, others, surplus)
+    apart = held | left_out
     sides = {
-        "train": [row for place, row in enumerate(rows) if place not in held | left_out],
-        "validation": [row for place, row in enumerate(rows) if place in held - left_out],
+        "train": [row for place, row in enumerate(rows) if place not in apart],
+        "validation": [row for place, row in enumerate(rows) if place in held and place not in left_out],
         "left_out": [row for place, row in enumerate(rows) if place in left_out],
     }
     counts = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import median_low
 
 from gukbap.stages.split.families import Family
 
@@ -42,6 +43,7 @@ class _Shares:
     """What categories and operations have of the draw, and what they should have."""
 
     def __init__(self, families: Iterable[Family], total: int) -> None:
+        self._total = total
         self._families: Counter[str] = Counter()
         sizes: Counter[str] = Counter()
         operations: Counter[str] = Counter()
@@ -80,16 +82,19 @@ class _Shares:
     def neediest(self, families: Iterable[Family], drawn: Sequence[Family]) -> Family | None:
         """Take the first family of the category that lacks most of its share; one family is always left.
 
-        A category's last family is taken where there is nothing else.
+        A category's last family, or one of which much would be cut, is taken where there is nothing else.
         """
         held = {family.rank for family in drawn}
         left = [family for family in families if family.rank not in held]
         if len(left) < 2:
             return None
 
-        def need(family: Family) -> tuple[bool, float]:
+        usual = max(self._total - self.taken, median_low(family.size for family in left))
+
+        def need(family: Family) -> tuple[bool, bool, float]:
             name = family.category
-            return self._families[name] > 1, self._share[name] - self._rows[name]
+            lacking = self._share[name] - self._rows[name]
+            return self._families[name] > 1, family.size <= usual, lacking
 
         found = max(left, key=need)
         self._add(found, 1)
