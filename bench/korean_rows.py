@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from bench.korean_pairs.particles import attached
 from gukbap.schemas import Message, Row
 from tests.lineages import lineage
 
@@ -39,7 +40,6 @@ _FRAMES = (
     "'{x} {a}'라는 말의 뜻을 짐작해서 풀이하고, {b:가} 들어가는 예문 세 개를 들어 주세요.",
     "어제 {x} 역에서 {a:를} 보았습니다. 이 경험을 {b:에} 빗댄 시를 {r:도} 알아듣게 써 주세요.",
 )
-_PARTICLES = {"를": "을를", "는": "은는", "가": "이가", "와": "과와", "도": "도도", "에": "에에"}
 
 
 class _Noun(str):
@@ -48,8 +48,7 @@ class _Noun(str):
     __slots__ = ()
 
     def __format__(self, particle: str) -> str:
-        closed = (ord(self[-1]) - ord("가")) % 28 > 0
-        return str(self) + (_PARTICLES[particle][0 if closed else 1] if particle else "")
+        return attached(str(self), particle)
 
 
 def instruction(draw: random.Random) -> str:

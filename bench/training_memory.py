@@ -149,6 +149,9 @@ def settings_of(configuration: Configuration) -> TrainSettings:
         "precision": "float32",
         "gradient_checkpointing": False,
         "save_every_steps": 1000,
+        "selection": "last",
+        "sample_prompts": [],
+        "dev_prompts": 0,
         **configuration.train,
     }
     student = {"model": "random://mistral-tiny", "chat_template": "mistral-v0.2", "max_length": 4096}

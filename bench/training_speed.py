@@ -82,6 +82,22 @@ def _clock() -> Any:
     return Clock()
 
 
+class _NoEvaluations:
+    """Nothing is evaluated, and the last step counts."""
+
+    def due(self, step: int) -> bool:
+        return False
+
+    def evaluate(self, step: int, epoch: float) -> None:
+        raise AssertionError("nothing is due")
+
+    def best(self, step: int) -> int | None:
+        return None
+
+    def stop(self, step: int) -> bool:
+        return False
+
+
 def train_ours(name: str, rows: Rows, model: str, folder: Path) -> tuple[float, float]:
     """As the train stage trains, without its validation and export."""
     from gukbap.adapters.progress import SilentProgress
@@ -89,7 +105,8 @@ def train_ours(name: str, rows: Rows, model: str, folder: Path) -> tuple[float, 
     from gukbap.stages.train.encoding import Example
     from gukbap.stages.train.items import training_items
     from gukbap.stages.train.loss import use_answer_loss
-    from gukbap.stages.train.trainer import TrainingWatch, build_trainer
+    from gukbap.stages.train.trainer import build_trainer
+    from gukbap.stages.train.watch import TrainingWatch
 
     batching = name.rpartition(" ")[2]
     train = {
@@ -108,7 +125,7 @@ def train_ours(name: str, rows: Rows, model: str, folder: Path) -> tuple[float, 
     examples = [Example(ids, [n >= prompt for n in range(len(ids))]) for ids, prompt in rows]
     items = training_items(examples, settings, network, 0)
     with SilentProgress().bar("train", None) as bar:
-        watch = TrainingWatch(bar, lambda step, epoch: None, items.epoch_steps, 0.0, keep=1)
+        watch = TrainingWatch(bar, _NoEvaluations(), 0.0, keep=1)
         trainer = build_trainer(settings, network, items, folder, watch)
         clock = _clock()
         trainer.add_callback(clock)

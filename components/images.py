@@ -10,7 +10,7 @@ from gukbap.config import InferConfig
 #: Set GUKBAP_IMAGE_REPOSITORY at compile time to name your own registry.
 REPOSITORY = os.environ.get("GUKBAP_IMAGE_REPOSITORY", "gukbap")
 
-#: generate, dedup, split, judge, report, promote: no accelerator (docker/steps.Dockerfile)
+#: generate, clean, dedup, split, judge, report, promote: no accelerator (docker/steps.Dockerfile)
 CPU = f"{REPOSITORY}/gukbap-cpu:{__version__}"
 #: torch and accelerate (docker/steps.Dockerfile)
 TRAIN = f"{REPOSITORY}/gukbap-train:{__version__}"

@@ -35,6 +35,7 @@ def prepare(
     [
         ("recipe", str),
         ("generate", str),
+        ("clean", str),
         ("dedup", str),
         ("split", str),
         ("train", str),

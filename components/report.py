@@ -9,6 +9,7 @@ from components import images
 def report(
     recipe: str,
     generate_statistics: dsl.Input[dsl.Artifact],
+    clean_statistics: dsl.Input[dsl.Artifact],
     dedup_statistics: dsl.Input[dsl.Artifact],
     split_statistics: dsl.Input[dsl.Artifact],
     train_statistics: dsl.Input[dsl.Artifact],
@@ -34,6 +35,7 @@ def report(
     Args:
         recipe: the whole recipe as JSON.
         generate_statistics: statistics of the generate step.
+        clean_statistics: statistics of the clean step.
         dedup_statistics: statistics of the dedup step.
         split_statistics: statistics of the split step.
         train_statistics: statistics of the train step.
@@ -63,6 +65,7 @@ def report(
     judged = [base_default, base_1_shot, base_cot_1_shot, tuned_default, tuned_1_shot, tuned_cot_1_shot]
     statistics = {
         "generate": generate_statistics,
+        "clean": clean_statistics,
         "dedup": dedup_statistics,
         "split": split_statistics,
         "train": train_statistics,

@@ -11,16 +11,18 @@ def split(
     source: dsl.Input[dsl.Dataset],
     train: dsl.Output[dsl.Dataset],
     validation: dsl.Output[dsl.Dataset],
+    left_out: dsl.Output[dsl.Dataset],
     statistics: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Split rows by seed family.
+    """Split rows by family.
 
     Args:
         settings: SplitSettings as JSON.
         source: JSON Lines of Row.
         train: training rows, JSON Lines of Row.
         validation: validation rows, JSON Lines of Row.
+        left_out: rows that stand on neither side, JSON Lines of Row.
         statistics: counts, JSON.
         metrics: the numbers of the statistics.
     """
@@ -36,6 +38,8 @@ def split(
         source=Path(source.path),
         train=Path(train.path),
         validation=Path(validation.path),
+        left_out=Path(left_out.path),
         statistics=Path(statistics.path),
     )
-    hand_over(outcome, checked, metrics, train=train, validation=validation, statistics=statistics)
+    sides = {"train": train, "validation": validation, "left_out": left_out}
+    hand_over(outcome, checked, metrics, **sides, statistics=statistics)

@@ -1,5 +1,5 @@
 # The images that the pipeline's steps run in, told apart by IMAGE (docker/requirements.py):
-#   cpu     steps without an accelerator: generate, dedup, split, judge, report, promote
+#   cpu     steps without an accelerator: generate, clean, dedup, split, judge, report, promote
 #   train   training, and the whole pipeline in one container. torch brings its own CUDA libraries and
 #           its own FlashAttention kernels: a GPU node needs the driver and the container toolkit alone.
 #

@@ -1,4 +1,4 @@
-"""The one DAG: prepare → generate → dedup → split → train → infer → judge → report → promote, and finish
+"""The one DAG: prepare, generate, clean, dedup, split, train, infer, judge, report, promote, and finish
 whatever became of them.
 
 Every runner and the cluster run this pipeline; nothing here but wires. What each step asks of the
@@ -10,6 +10,7 @@ from typing import Any
 
 from kfp import dsl
 
+from components.clean import clean
 from components.dedup import dedup
 from components.finish import finish
 from components.generate import generate
@@ -31,6 +32,7 @@ COMPONENTS = {
     for component in (
         prepare,
         generate,
+        clean,
         dedup,
         split,
         train,
@@ -79,7 +81,9 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
 
         generated = generate(settings=settings["generate"])
         placement.generate(generated)
-        deduped = dedup(settings=settings["dedup"], source=generated.outputs["rows"])
+        cleaned = clean(settings=settings["clean"], source=generated.outputs["rows"])
+        placement.clean(cleaned)
+        deduped = dedup(settings=settings["dedup"], source=cleaned.outputs["rows"])
         placement.dedup(deduped)
         parts = split(settings=settings["split"], source=deduped.outputs["rows"])
         placement.light(parts, "split")
@@ -109,6 +113,7 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
         reported = report(
             recipe=settings["recipe"],
             generate_statistics=generated.outputs["statistics"],
+            clean_statistics=cleaned.outputs["statistics"],
             dedup_statistics=deduped.outputs["statistics"],
             split_statistics=parts.outputs["statistics"],
             train_statistics=trained.outputs["statistics"],

@@ -60,6 +60,11 @@ class Placement:
         """The step that asks the teacher."""
         self._place_asking(task, "generate", self._cluster.generate, self._recipe.teacher)
 
+    def clean(self, task: dsl.PipelineTask) -> None:
+        """The step that filters rows; where it counts tokens, in the image that has tokenizers."""
+        image = "train_image" if self._recipe.clean.counts_tokens else "cpu_image"
+        self._place(task, "clean", self._cluster.clean, image, optional_keys=_HUB_KEYS)
+
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""
         self._place(task, "dedup", self._cluster.dedup, "cpu_image")

@@ -43,7 +43,7 @@ def test_the_card_recipe_holds_the_facts_of_the_card() -> None:
         ("infer.engine=openai", "engine 'openai' needs base_url"),
         ("infer.strategies=[default, default]", "strategies names one twice"),
         ("train.sharding=fsdp", "needs processes of 2 or more"),
-        ("dedup.bands=33", "multiple of bands"),
+        ("dedup.keep=newest", r"dedup\.keep: .*'complexity', 'length' or 'earliest'"),
         ("teacher.model=gpt-4", "needs base_url"),
         ("teacher.base_url=localhost:8000", r"teacher\.base_url"),
         ("judge.allow_teacher_as_judge=false", "must not judge what it taught"),

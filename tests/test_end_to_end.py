@@ -23,6 +23,9 @@ from tests.servers import mlflow_server, seaweed_s3
 RESULTS = (
     "dataset/generated.jsonl",
     "dataset/dropped.jsonl",
+    "dataset/clean.jsonl",
+    "dataset/excluded.jsonl",
+    "dataset/decontamination.json",
     "dataset/deduplicated.jsonl",
     "dataset/train.jsonl",
     "dataset/validation.jsonl",

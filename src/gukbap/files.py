@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -132,9 +132,13 @@ def read_text(path: Path) -> str:
         ) from error
 
 
+# json.dumps() makes a new encoder at each call.
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces; equal values give equal text."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def sha256_text(text: str) -> str:
@@ -175,25 +179,41 @@ def read_jsonl(path: Path, record_type: type[Record], *, allow_empty: bool = Fal
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            records.append(record_type.model_validate(json.loads(line)))
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})",
-                expected=f"one {record_type.__name__} as a JSON object on each line",
-                fix="mend or remove the line",
-            ) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise InputError(
-                f"{path}, line {number}: {field}: {first['msg']}",
-                expected=f"a {record_type.__name__} with the fields {', '.join(record_type.model_fields)}",
-                fix="mend or remove the line",
-            ) from error
+        records.append(parse_record(path, number, line, record_type))
     if not records and not allow_empty:
         raise InputError(f"{path} holds no record", expected=f"at least one {record_type.__name__}")
     return records
+
+
+def parse_record(
+    path: Path,
+    number: int,
+    line: str,
+    record_type: type[Record],
+    *,
+    mend: Callable[[Any], Any] = lambda value: value,
+) -> Record:
+    """Make a record of a file's line; `mend` changes its JSON value before.
+
+    Raises:
+        InputError: the line is malformed (its number, the field and what was expected are named).
+    """
+    try:
+        return record_type.model_validate(mend(json.loads(line)))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})",
+            expected=f"one {record_type.__name__} as a JSON object on each line",
+            fix="mend or remove the line",
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise InputError(
+            f"{path}, line {number}: {field}: {first['msg']}",
+            expected=f"a {record_type.__name__} with the fields {', '.join(record_type.model_fields)}",
+            fix="mend or remove the line",
+        ) from error
 
 
 def folder_fingerprint(folder: Path, *, without: Collection[str] = ()) -> str:

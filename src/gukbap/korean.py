@@ -9,6 +9,7 @@ from typing import Final
 # Inside of a character class: syllables, jamo with their two extensions, compatibility and half-width jamo.
 HANGUL_RANGES: Final = "가-힣ᄀ-ᇿㄱ-ㆎꥠ-ꥼힰ-ퟻﾡ-ￜ"
 _JAMO = re.compile("[ᄀ-ᇿ]{2,}")
+_NO_HANGUL = re.compile("[^가-힣ᄀ-ᇿㄱ-ㆎ]+")
 
 
 def is_hangul(character: str) -> bool:
@@ -29,10 +30,8 @@ def hangul_share(text: str) -> float:
 
     A text without any letter (a number, a formula) has the share 1: nothing in it is foreign.
     """
-    letters = [character for character in text if character.isalpha()]
-    if not letters:
-        return 1.0
-    return sum(map(is_hangul, letters)) / len(letters)
+    letters = sum(map(str.isalpha, text))
+    return len(_NO_HANGUL.sub("", text)) / letters if letters else 1.0
 
 
 def eojeol_count(text: str) -> int:

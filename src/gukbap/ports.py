@@ -89,14 +89,39 @@ class Generator(Protocol):
         """Give memory and processes back."""
 
 
+#: What the names of a stage's series begin with; without it they are its final numbers.
+HISTORY = "history."
+
+
+@dataclass(frozen=True)
+class Point:
+    """Numbers at one step of their series, measured at `time` (seconds since the epoch; None: now)."""
+
+    step: int
+    values: Mapping[str, float]
+    time: float | None = None
+
+
 class Tracker(Protocol):
     """A run of an experiment tracker."""
+
+    @property
+    def run_id(self) -> str | None:
+        """By which another process opens the same run; None where nothing is kept."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Record parameters, nested keys joined by dots."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Record numbers; `step` orders a series."""
+
+    def series(self, points: Sequence[Point]) -> None:
+        """Record many points at once. A series has one point a step: the first that is recorded stays,
+        whatever a repeated step gives.
+
+        Raises:
+            StoreError: the tracker cannot be reached, or refuses; the same points may be given again.
+        """
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record labels."""

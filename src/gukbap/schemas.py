@@ -143,8 +143,50 @@ class Removed(Record):
 
     row: Row
     keeper_id: str
+    #: Jaccard similarity of the shingles of the two texts that `reason` names, 0–1
     similarity: float
+    #: 1 − Levenshtein distance / longer text of the same, 0–1
+    edit_similarity: float
     reason: str
+
+
+LeakMeasure = Literal["overlap", "edit", "clauses"]
+
+
+class EvaluationText(Record):
+    """A text of an evaluation that must not stand in training rows."""
+
+    #: for example "offline-pack question 3 turn 1"
+    id: str = Field(min_length=1)
+    text: Text
+
+
+class Leak(Record):
+    """Which evaluation text a row holds, and how much of it; see stages.clean.leaks for the measures."""
+
+    text_id: str
+    #: number of the row's message that holds it, from 1
+    message: int
+    #: the highest of the three
+    measure: LeakMeasure
+    overlap: float
+    edit: float
+    clauses: float
+
+    @property
+    def score(self) -> float:
+        """The highest measure, 0–1."""
+        return max(self.overlap, self.edit, self.clauses)
+
+
+class Excluded(Record):
+    """A row that cleaning took out, and why: `reason` is a stable key, `detail` what was found."""
+
+    row: Row
+    reason: str
+    detail: Text
+    #: where the reason is a leak
+    leak: Leak | None = None
 
 
 class Question(Record):

@@ -7,7 +7,9 @@ import pickle
 import tempfile
 from abc import abstractmethod
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
@@ -87,6 +89,24 @@ class Spool(_Items[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))
+
+
+class Joined(_Items[Item]):
+    """Sequences one after the other; no item is copied."""
+
+    def __init__(self, parts: Iterable[Sequence[Item]]) -> None:
+        self._parts = tuple(parts)
+        self._ends = [0, *accumulate(map(len, self._parts))]
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def _at(self, index: int) -> Item:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        place = index % len(self)
+        part = bisect_right(self._ends, place) - 1
+        return self._parts[part][place - self._ends[part]]
 
 
 class Chosen(_Items[Item]):

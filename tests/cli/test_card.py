@@ -25,7 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         tmp_path_factory.mktemp("runs"), load_recipe("local", ["train.epochs=2"]), "done"
     )
     known = {**samples.statistics(), "infer-base": {"answers": 12}, "infer-tuned": {"answers": 12}}
-    steps = ("generate", "dedup", "split", "train", "infer-base", "infer-tuned")
+    steps = ("generate", "clean", "dedup", "split", "train", "infer-base", "infer-tuned")
     statistics = {step: folder.place(step, "statistics") for step in steps}
     for step, path in statistics.items():
         write_json(path, known[step])

@@ -39,7 +39,7 @@ def test_every_recipe_compiles_to_ir_that_kfp_loads(recipe: str, tmp_path: Path)
     spec = MessageToDict(loaded.pipeline_spec)
     inner = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     assert set(spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "finish"}
-    assert len(inner) == 5 + len(checked.infer.subjects) + judged + 2
+    assert len(inner) == 6 + len(checked.infer.subjects) + judged + 2
 
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_steps_come_after_what_they_need_and_bear_names() -> None:
         assert all(value.step in seen for value in step.parameters.values() if isinstance(value, Output))
         seen.add(step.key)
     names = list(steps)
-    assert names[:5] == ["prepare", "generate", "dedup", "split", "train"]
+    assert names[:6] == ["prepare", "generate", "clean", "dedup", "split", "train"]
     assert names[-3:] == ["report", "promote", "finish"]
-    assert set(names[5:-3]) == {f"infer-{subject}" for subject in SUBJECTS} | {
+    assert set(names[6:-3]) == {f"infer-{subject}" for subject in SUBJECTS} | {
         f"judge-{subject}-{strategy}" for subject in SUBJECTS for strategy in STRATEGIES
     }
 
@@ -110,7 +110,7 @@ def test_each_judge_reads_the_answers_of_its_own_subject_and_strategy() -> None:
 
 def test_a_recipe_with_fewer_strategies_has_fewer_steps() -> None:
     steps = local_steps("smoke", "infer.strategies=[1-shot]", "infer.subjects=[tuned]")
-    assert list(steps)[5:-3] == ["infer-tuned", "judge-tuned-1-shot"]
+    assert list(steps)[6:-3] == ["infer-tuned", "judge-tuned-1-shot"]
 
 
 def test_only_the_exit_step_is_taken_whatever_became_of_the_others() -> None:

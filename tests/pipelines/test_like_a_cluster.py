@@ -69,7 +69,7 @@ def test_unchanged_work_is_reused_and_lost_work_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Cluster(tmp_path, monkeypatch)
-    reusable = {"generate", "dedup", "split", "train", "infer-tuned", "judge-tuned-default"}
+    reusable = {"generate", "clean", "dedup", "split", "train", "infer-tuned", "judge-tuned-default"}
     always = {"report", "promote"}
 
     assert cluster.run("one", epochs=2) == reusable | always

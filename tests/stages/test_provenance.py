@@ -117,7 +117,7 @@ def test_rows_of_another_version_are_held_to_their_texts_alone(rows: list[Row]) 
 def test_one_foreign_row_stops_the_data_set(rows: list[Row], tmp_path: Path) -> None:
     foreign = _with_lineage(rows[3], teacher=Teacher(model="claude-3-opus", licence="MIT"))
     write_jsonl(tmp_path / "rows.jsonl", [*rows[:3], foreign, *rows[4:]])
-    outputs = {name: tmp_path / f"{name}.out" for name in ("train", "validation", "statistics")}
+    outputs = {name: tmp_path / f"{name}.out" for name in ("train", "validation", "left_out", "statistics")}
     recipe = load_recipe("smoke", ["tracking.enabled=false", "split.validation_rows=2"])
     with pytest.raises(InputError, match=f"row '{foreign.id}': claude-3-opus is a private model"):
         run_split(recipe.split_settings(), source=tmp_path / "rows.jsonl", **outputs)

@@ -114,6 +114,7 @@ def test_a_model_that_cannot_be_had_stops_all_nodes_with_its_words(
         model=None,
         output=tmp_path / "model",
         work=tmp_path / "work",
+        tracked_run=None,
     )
     for rank in ("0", "1"):
         monkeypatch.setenv("PET_NODE_RANK", rank)

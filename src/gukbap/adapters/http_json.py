@@ -21,6 +21,7 @@ from gukbap.errors import ConfigError
 #: How long a connection may take to open.
 CONNECT_SECONDS = 10.0
 _WORDS = 300
+_JSON = json.JSONEncoder(ensure_ascii=False)  # json.dumps() makes a new one at each call
 
 
 class HttpError(Exception):
@@ -83,7 +84,7 @@ class JsonServer:
             HttpError: as its kinds say.
             ValueError: the answer is no JSON.
         """
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8")
+        content = _JSON.encode(body).encode("utf-8")
         return await self._asked("POST", path, content, {"Content-Type": "application/json"})
 
     async def get(self, path: str) -> object:

@@ -6,9 +6,7 @@ before one is made, so a resume or a retry goes on in the run that is there.
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from gukbap.adapters.mlflow_election import (
     reopen,
 )
 from gukbap.adapters.mlflow_errors import again_on_conflict, explained
+from gukbap.adapters.mlflow_points import LoggedPoints
 from gukbap.adapters.mlflow_sqlite import alone
 from gukbap.adapters.mlflow_tags import RUN_TAG, STAGE_TAG, parent_tags
 from gukbap.adapters.mlflow_values import MAX_KEY, safe_name, safe_params, safe_tags
@@ -32,11 +31,13 @@ from gukbap.config import TrackingConfig
 from gukbap.errors import ConfigError, InputError
 from gukbap.files import canonical_json
 from gukbap.handover import EXPERIMENT, MLFLOW_RUN, RUN_ID, TRACKING_URI
+from gukbap.ports import Point
 
 __all__ = [
     "RUN_TAG",
     "STAGE_TAG",
     "MlflowTracker",
+    "borrowed_run",
     "check_server",
     "from_environment",
     "open_run",
@@ -46,8 +47,7 @@ __all__ = [
 #: what Kubeflow Pipelines' own MLflow plugin writes on a run that it has opened and will end
 _PLUGIN_TAG = "kfp.pipeline_run_id"
 _TABLES_TAG = "mlflow.loggedArtifacts"
-# mlflow.utils.validation: the largest batches that it takes.
-_MAX_PARAMS_PER_BATCH, _MAX_METRICS_PER_BATCH = 100, 1000
+_MAX_PARAMS_PER_BATCH = 100  # mlflow.utils.validation
 
 
 class MlflowTracker:
@@ -62,8 +62,7 @@ class MlflowTracker:
         self.client, self.uri = client, uri
         #: MLflow's identity of the run, and of the experiment that holds it
         self.run_id, self.experiment_id = run_id, experiment_id
-        self._points: dict[str, set[tuple[int, float]]] = {}
-        self._measured: frozenset[str] | None = None
+        self._points = LoggedPoints(client, run_id)
 
     def __repr__(self) -> str:
         return f"MlflowTracker({self.run_id} at {redacted(self.uri)})"
@@ -107,29 +106,13 @@ class MlflowTracker:
         A value that is not finite is left out, and so is one that stands at this step already: a resume
         or a retry repeats what an earlier attempt has logged.
         """
-        from mlflow.entities import Metric
-
-        now = time.time_ns() // 1_000_000
-        points = {safe_name(key): (step or 0, float(value)) for key, value in values.items()}
         with explained(self.uri):
-            batch = [
-                Metric(key, value, now, at)
-                for key, (at, value) in points.items()
-                if math.isfinite(value) and (at, value) not in self._logged(key)
-            ]
-            for start in range(0, len(batch), _MAX_METRICS_PER_BATCH):
-                self.client.log_batch(self.run_id, metrics=batch[start : start + _MAX_METRICS_PER_BATCH])
-        for metric in batch:
-            self._points[metric.key].add((metric.step, metric.value))
+            self._points.values(values, step or 0)
 
-    def _logged(self, key: str) -> set[tuple[int, float]]:
-        """The (step, value) points of a series that the run has; only a series that exists is fetched."""
-        if self._measured is None:
-            self._measured = frozenset(self.client.get_run(self.run_id).data.metrics)
-        if key not in self._points:
-            history = self.client.get_metric_history(self.run_id, key) if key in self._measured else []
-            self._points[key] = {(point.step, point.value) for point in history}
-        return self._points[key]
+    def series(self, points: Sequence[Point]) -> None:
+        """Record many points at once; of a step that a series has already, the first value stays."""
+        with explained(self.uri):
+            self._points.series(points)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record labels; a later value replaces an earlier one."""
@@ -226,13 +209,21 @@ def from_environment(
     environment = os.environ if environment is None else environment
     given = _given(environment)
     if given is not None:
-        uri, run_id = given
-        client = open_client(uri)
-        with explained(uri):
-            run = client.get_run(run_id)
-        return MlflowTracker(client, uri, run_id, run.info.experiment_id, borrowed=True)
+        return borrowed_run(*given)
     parent = parent_from_environment(experiment=experiment, name=name, environment=environment)
     return parent.child(stage) if stage else parent
+
+
+def borrowed_run(uri: str, run_id: str) -> MlflowTracker:
+    """A run that another process has opened and will end.
+
+    Raises:
+        StoreError: MLflow cannot be reached, or there is no such run.
+    """
+    client = open_client(uri)
+    with explained(uri):
+        run = client.get_run(run_id)
+    return MlflowTracker(client, uri, run_id, run.info.experiment_id, borrowed=True)
 
 
 def parent_from_environment(

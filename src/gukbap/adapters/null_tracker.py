@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from gukbap.ports import Point
+
 
 class NullTracker:
     """Accepts what a tracker accepts and records none of it."""
+
+    #: there is no run that another process could open
+    run_id: str | None = None
 
     def child(self, stage: str) -> NullTracker:
         """The tracker of a stage: this one."""
@@ -18,6 +23,9 @@ class NullTracker:
         """Record nothing."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Record nothing."""
+
+    def series(self, points: Sequence[Point]) -> None:
         """Record nothing."""
 
     def tags(self, values: Mapping[str, str]) -> None:

@@ -8,5 +8,16 @@ from gukbap.benchmarks.packs import (
     load_strategies,
     open_pack,
 )
+from gukbap.benchmarks.texts import Evaluation, file_texts, pack_texts
 
-__all__ = ["JudgeTemplates", "Pack", "PackIdentity", "load_questions", "load_strategies", "open_pack"]
+__all__ = [
+    "Evaluation",
+    "JudgeTemplates",
+    "Pack",
+    "PackIdentity",
+    "file_texts",
+    "load_questions",
+    "load_strategies",
+    "open_pack",
+    "pack_texts",
+]

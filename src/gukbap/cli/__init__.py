@@ -43,7 +43,7 @@ _COMMANDS = {
     "env": ("gukbap.cli.servers", "Print the variables by which commands find those servers."),
     "doctor": ("gukbap.cli.doctor", "Check this machine and a recipe's needs; say what to do."),
 }
-_STAGES = ("generate", "dedup", "split", "train", "infer", "judge", "report")
+_STAGES = ("generate", "clean", "dedup", "split", "train", "infer", "judge", "report")
 
 DEBUG_VARIABLE = "GUKBAP_DEBUG"
 

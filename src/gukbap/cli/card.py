@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: What a card is called beside a model; it is no part of the model whose hash it states.
 CARD_NAME = "README.md"
-_STEPS = ("generate", "dedup", "split", "train")
+_STEPS = ("generate", "clean", "dedup", "split", "train")
 
 
 @click.command()

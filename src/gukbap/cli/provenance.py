@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _ROWS = ("train.jsonl", "validation.jsonl")
 _OTHER_ROWS = "rows.jsonl"
 _GENERATED, _DROPPED = "generated.jsonl", "dropped.jsonl"
+_STATEMENT = "decontamination.json"
+#: the rows that the statement is about, in a run's folder and as `gukbap clean` writes them
+_CHECKED = ("clean.jsonl", "rows.jsonl")
 #: breaches that are printed; --json has all
 _SHOWN = 20
 
@@ -31,8 +34,9 @@ _SHOWN = 20
 def provenance(dataset: tuple[Path, ...], as_json: bool) -> None:
     """Verify where the rows of DATASET come from, and print a table of teachers and licences.
 
-    DATASET is a run's folder, a folder with train.jsonl and validation.jsonl, or files of rows. Exit code
-    1 where a row's provenance does not hold.
+    DATASET is a run's folder, a folder with train.jsonl and validation.jsonl, or files of rows. Where a
+    folder holds a statement on decontamination, it is verified, too. Exit code 1 where a row's provenance,
+    or the statement, does not hold.
     """
     from gukbap.schemas import Row
     from gukbap.stages.provenance import breaches, sources
@@ -42,6 +46,9 @@ def provenance(dataset: tuple[Path, ...], as_json: bool) -> None:
     rows = [row for path in files for row in read_training(path, Row)]
     parents = {name: text for place in dataset for name, text in _parents(place)}
     found = breaches(rows, parents)
+    stated = {
+        place: problems for place in dataset if (problems := _statement_problems(place, rows)) is not None
+    }
     known = {*parents, *(row.id for row in rows)}
     unknown = sum(row.lineage.parent_id not in known for row in rows if row.lineage.parent_id)
     table = [
@@ -55,6 +62,7 @@ def provenance(dataset: tuple[Path, ...], as_json: bool) -> None:
             "sources": table,
             "rows_without_parent_at_hand": unknown,
             "breaches": [asdict(one) for one in found],
+            "decontamination": {str(place): problems for place, problems in stated.items()},
         }
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
@@ -64,9 +72,14 @@ def provenance(dataset: tuple[Path, ...], as_json: bool) -> None:
             click.echo(f"PROBLEM  {one.row_id}: {one.problem}")
         if len(found) > _SHOWN:
             click.echo(f"… and {len(found) - _SHOWN} more; --json has all")
+        for place, problems in stated.items():
+            for problem in problems:
+                click.echo(f"PROBLEM  {place}: {problem}")
+            if not problems:
+                click.echo(f"decontaminated, as {_STATEMENT} states: its hash and all rows hold")
         wrong = {one.row_id for one in found}
         click.echo(f"{len(wrong)} of {len(rows)} rows do not hold" if wrong else "all hold")
-    if found:
+    if found or any(stated.values()):
         sys.exit(1)
 
 
@@ -82,6 +95,24 @@ def _row_files(place: Path) -> list[Path]:
             expected=f"a run's folder, or one with {', '.join(_ROWS)} or {_OTHER_ROWS}",
         )
     return files
+
+
+def _statement_problems(place: Path, rows: Sequence[Row]) -> list[str] | None:
+    """What does not hold of the statement on decontamination in a folder; None where it has none."""
+    from gukbap.files import read_json, sha256_file
+    from gukbap.schemas import Row
+    from gukbap.stages.clean.statement import row_digest, statement_problems
+    from gukbap.stages.training_input import read_training
+
+    folder = place.parent if place.is_file() else _dataset_folder(place)
+    if not (folder / _STATEMENT).is_file():
+        return None
+    values = read_json(folder / _STATEMENT)
+    file = next((path for name in _CHECKED if (path := folder / name).is_file()), None)
+    known = {row_digest(row) for row in read_training(file, Row)} if file else set()
+    return statement_problems(
+        values, rows_sha256=sha256_file(file) if file else None, checked=known, rows=rows
+    )
 
 
 def _parents(place: Path) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def run(
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Run RECIPE (a name such as smoke or local, or a YAML file): generate, dedup, split, train,
+    """Run RECIPE (a name such as smoke or local, or a YAML file): generate, clean, dedup, split, train,
     infer, judge and report.
 
     With --runner kfp the pipeline is registered, one run of it is started and followed to its end; it

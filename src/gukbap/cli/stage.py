@@ -99,6 +99,42 @@ def generate(
 
 @stage.command()
 @click.argument("rows", type=_file)
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    type=_file,
+    multiple=True,
+    help="A further evaluation that must not be in the data: a pack's folder, JSON Lines or .txt. May be "
+    "given several times.",
+)
+@recipe_option
+@overrides_option
+@output_option
+def clean(
+    rows: Path, benchmarks: tuple[Path, ...], recipe: str, overrides: tuple[str, ...], output: Path
+) -> None:
+    """Take out of ROWS what leaks an evaluation or is of bad form.
+
+    Writes rows.jsonl, excluded.jsonl (what went, with the reason), decontamination.json (the statement) and
+    statistics.json.
+    """
+    from gukbap.workers.clean import run_clean
+
+    settings = _prepare(recipe, overrides, output, rows, *benchmarks).clean_settings()
+    named = [*settings.clean.benchmarks, *map(str, benchmarks)]
+    outcome = run_clean(
+        settings.model_copy(update={"clean": settings.clean.model_copy(update={"benchmarks": named})}),
+        source=rows,
+        rows=output / "rows.jsonl",
+        excluded=output / "excluded.jsonl",
+        statement=output / "decontamination.json",
+        statistics=output / "statistics.json",
+    )
+    _tell(output, outcome)
+
+
+@stage.command()
+@click.argument("rows", type=_file)
 @recipe_option
 @overrides_option
 @output_option
@@ -122,7 +158,7 @@ def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> 
 @overrides_option
 @output_option
 def split(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
-    """Split ROWS by seed family: train.jsonl, validation.jsonl, statistics.json."""
+    """Split ROWS by family: train.jsonl, validation.jsonl, left_out.jsonl, statistics.json."""
     from gukbap.workers.stages import run_split
 
     outcome = run_split(
@@ -130,6 +166,7 @@ def split(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> 
         source=rows,
         train=output / "train.jsonl",
         validation=output / "validation.jsonl",
+        left_out=output / "left_out.jsonl",
         statistics=output / "statistics.json",
     )
     _tell(output, outcome)

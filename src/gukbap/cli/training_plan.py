@@ -207,9 +207,10 @@ def _data(recipe: Recipe, seeds: int, options: Options) -> Data:
     config = recipe.generate
     made = seeds * (config.rounds + int(config.answer_seeds))
     kept = min(made, config.max_rows or made)
+    left = max(1, kept - recipe.split.validation_rows)
     longest = config.evolve_max_tokens + config.answer_max_tokens
     return Data(
-        rows=options.rows or max(1, kept - recipe.split.validation_rows),
+        rows=options.rows or min(left, recipe.split.train_rows or left),
         tokens=options.row_tokens or longest,
         trained_share=config.answer_max_tokens / longest,
     )

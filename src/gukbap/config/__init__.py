@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gukbap.config.base import Section, settings_text
+from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import (
     BudgetConfig,
     DedupConfig,
@@ -38,6 +39,7 @@ from gukbap.config.platform import (
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
 from gukbap.config.settings import (
+    CleanSettings,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -47,7 +49,7 @@ from gukbap.config.settings import (
     StageSettings,
     TrainSettings,
 )
-from gukbap.config.training import MODEL_REFERENCE, OverLength, StudentConfig, TrainConfig
+from gukbap.config.training import MODEL_REFERENCE, OverLength, SelectionRule, StudentConfig, TrainConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -59,6 +61,8 @@ __all__ = [
     "PUBLISHED",
     "BaselineConfig",
     "BudgetConfig",
+    "CleanConfig",
+    "CleanSettings",
     "ClusterConfig",
     "DedupConfig",
     "DedupSettings",
@@ -79,6 +83,7 @@ __all__ = [
     "RetryConfig",
     "ScheduleConfig",
     "Section",
+    "SelectionRule",
     "SplitConfig",
     "SplitSettings",
     "StageSettings",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -142,6 +143,10 @@ class Endpoint(Section):
         return [alone, *(alone.model_copy(update=mirror.changes()) for mirror in self.mirrors)]
 
 
+#: a shorter refusal is dropped (Evol-Instruct, arXiv 2304.12244: 80 words)
+REFUSAL_MAX_WORDS = 80
+
+
 class GenerateConfig(Section):
     """Evol-Instruct (WizardLM, arXiv 2304.12244): rounds of in-depth and in-breadth evolving."""
 
@@ -178,7 +183,9 @@ class GenerateConfig(Section):
     )
     max_instruction_chars: int = Field(4000, ge=20)
     refusal_max_words: int = Field(
-        80, ge=1, description="a refusal shorter than this many eojeol is dropped (paper: 80 words)"
+        REFUSAL_MAX_WORDS,
+        ge=1,
+        description="a refusal shorter than this many eojeol is dropped (paper: 80 words)",
     )
     keep_truncated: bool = Field(
         False, description="keep answers that hit answer_max_tokens; off, they are dropped with a reason"
@@ -213,23 +220,90 @@ class BudgetConfig(Section):
 
 
 class DedupConfig(Section):
-    """Near-dedup over character shingles, MinHash candidates verified exactly."""
+    """Near-dedup over character shingles: MinHash proposes pairs, each of which is compared exactly."""
 
-    shingle_chars: int = Field(3, ge=1, le=16)
-    similarity: float = Field(
-        0.6, gt=0, le=1, description="exact Jaccard similarity from which two instructions count as one"
+    instructions: Literal["near", "same", "off"] = Field(
+        "near",
+        description="of rows whose instructions are near-duplicates (near), or the same but for case, "
+        "spaces and punctuation (same), one stays; off: instructions do not matter",
     )
-    permutations: int = Field(128, ge=16, le=1024)
-    bands: int = Field(32, ge=1)
+    responses: Literal["near", "same", "off"] = Field("same", description="the same for responses")
+    min_response_chars: int = Field(
+        30, ge=1, description='letters and digits; a shorter response ("네, 맞습니다.") may be right for many'
+    )
+    keep: Literal["complexity", "length", "earliest"] = Field(
+        "complexity",
+        description="which row of near-duplicates stays: the one with most rounds of evolution, the one "
+        "with the longest response, or the one with fewest rounds; ties go by the other two, then by content",
+    )
+    shingle_chars: int = Field(3, ge=1, le=8, description="characters of a shingle")
+    similarity: float = Field(
+        0.84,
+        gt=0,
+        le=1,
+        description="edit similarity (1 − Levenshtein distance / longer text, without spaces and "
+        "punctuation) from which two texts may be near-duplicates",
+    )
+    jaccard: float = Field(
+        0.4, gt=0, le=1, description="Jaccard similarity of shingles that near-duplicates have at least"
+    )
+    rearranged_similarity: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="edit similarity of the sorted stems from which texts may be near-duplicates whose "
+        "clauses stand in another order",
+    )
+    rearranged_jaccard: float = Field(
+        0.65, gt=0, le=1, description="Jaccard similarity of shingles that these have at least"
+    )
+    words_a_noun: int = Field(
+        40, ge=1, description="a noun in place of another makes another task unless there are so many words"
+    )
+    words_a_change: int = Field(
+        5, ge=1, description="so do other changed words of content, unless there are so many words for each"
+    )
+    candidate_jaccard: float = Field(
+        0.5, gt=0, lt=1, description="Jaccard similarity for which candidate_recall holds"
+    )
+    candidate_recall: float = Field(
+        0.8, gt=0, lt=1, description="share of such pairs that MinHash proposes; sets the number of bands"
+    )
+    band_rows: int = Field(
+        4, ge=1, le=16, description="minima a band; more make fewer false candidates and need more bands"
+    )
+    bucket_rows: int = Field(
+        16, ge=1, description="rows of one band's bucket that a further row is compared with, best first"
+    )
+    workers: int | None = Field(
+        None, ge=1, description="processes; null: as many as there are cores. The result is the same"
+    )
 
-    @model_validator(mode="after")
-    def _bands_divide(self) -> DedupConfig:
-        if self.permutations % self.bands:
-            raise ValueError(f"permutations ({self.permutations}) must be a multiple of bands ({self.bands})")
-        return self
+    @property
+    def bands(self) -> int:
+        """How many bands reach the wanted recall: least b with 1 − (1 − J^r)^b ≥ recall."""
+        miss = math.log1p(-(self.candidate_jaccard**self.band_rows))
+        return math.ceil(math.log1p(-self.candidate_recall) / miss)
 
 
 class SplitConfig(Section):
-    """Validation rows are drawn by seed family, so that no family stands on both sides."""
+    """Whole families of rows validate, so that nothing alike stands on both sides."""
 
     validation_rows: int = Field(200, ge=1, description="at least so many rows, whole families (card: 200)")
+    exact: bool = Field(
+        False,
+        description="exactly validation_rows validate, and what is too many of the last family is left out; "
+        "off, no row is lost",
+    )
+    train_rows: int | None = Field(
+        None,
+        ge=1,
+        description="exactly so many rows train, further ones are left out; all when null (card: 1,849)",
+    )
+    similarity: float | None = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="rows of different seeds whose instructions reach this Jaccard similarity of "
+        "3-character shingles stand on one side; null: seeds and parents alone decide",
+    )

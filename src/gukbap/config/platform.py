@@ -75,6 +75,7 @@ class ClusterConfig(Section):
         description="prepare, split, report, promote and finish",
     )
     generate: StepResources = StepResources(timeout_seconds=24 * 3600)
+    clean: StepResources = StepResources()
     dedup: StepResources = StepResources()
     train: StepResources = StepResources(memory="16Gi", timeout_seconds=48 * 3600)
     infer: StepResources = StepResources(memory="16Gi")

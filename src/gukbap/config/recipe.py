@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
+from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
 from gukbap.config.health import HealthConfig
@@ -12,6 +13,7 @@ from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.settings import (
+    CleanSettings,
     DedupSettings,
     GenerateSettings,
     InferSettings,
@@ -42,6 +44,7 @@ class Recipe(Section):
     teacher: Endpoint
     generate: GenerateConfig = GenerateConfig()
     budget: BudgetConfig = BudgetConfig()
+    clean: CleanConfig = CleanConfig()
     dedup: DedupConfig = DedupConfig()
     split: SplitConfig = SplitConfig()
     student: StudentConfig
@@ -155,6 +158,16 @@ class Recipe(Section):
         """The settings of the generate stage."""
         return GenerateSettings(
             seed=self.seed, teacher=self.teacher, generate=self.generate, budget=self.budget
+        )
+
+    def clean_settings(self) -> CleanSettings:
+        """The settings of the clean stage: another student makes no other data unless its tokens count."""
+        return CleanSettings(
+            seed=self.seed,
+            clean=self.clean,
+            pack=self.evaluate.pack,
+            strategies_file=self.evaluate.strategies_file,
+            student=self.student if self.clean.counts_tokens else None,
         )
 
     def dedup_settings(self) -> DedupSettings:

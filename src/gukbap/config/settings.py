@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from gukbap.config.base import Section
+from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.training import StudentConfig, TrainConfig
@@ -30,6 +31,16 @@ class GenerateSettings(StageSettings):
     teacher: Endpoint
     generate: GenerateConfig
     budget: BudgetConfig = BudgetConfig()
+
+
+class CleanSettings(StageSettings):
+    """What the clean stage depends on."""
+
+    step: str = "clean"
+    clean: CleanConfig
+    pack: str = Field(EvaluateConfig().pack, description="the evaluation that must not be in the data")
+    strategies_file: str | None = Field(None, description="its few-shot examples, as evaluate has them")
+    student: StudentConfig | None = Field(None, description="whose tokenizer counts, where tokens are bound")
 
 
 class DedupSettings(StageSettings):

@@ -12,6 +12,7 @@ from gukbap.files import sha256_text
 
 MODEL_REFERENCE = r"^(bundled|hf|file|s3|random|scripted)://\S+$"
 OverLength = Literal["drop", "split", "truncate"]
+SelectionRule = Literal["dev_score", "validation_loss", "last"]
 
 
 class StudentConfig(Section):
@@ -90,7 +91,60 @@ class TrainConfig(Section):
     collective_timeout_seconds: int = Field(
         1800, ge=60, description="how long a process waits for the others before the training fails"
     )
-    keep_checkpoints: int = Field(2, ge=1, description="whole checkpoints that are kept, the newest first")
+    keep_checkpoints: int = Field(
+        2, ge=1, description="whole checkpoints that are kept, the newest first, and the best one besides"
+    )
+    evaluate_every_steps: int | None = Field(
+        None, ge=1, description="optimiser steps between two evaluations; null: one at each epoch's end"
+    )
+    selection: SelectionRule = Field(
+        "dev_score",
+        description="which evaluated checkpoint becomes the model. dev_score: the best answers to the dev "
+        "prompts by rules, validation loss where they are equal (LIMA: perplexity does not follow quality); "
+        "validation_loss: the lowest; last",
+    )
+    sample_prompts: list[str] = Field(
+        [
+            "대한민국의 수도는 어디인가요? 한 문장으로 답해 주세요.",
+            "비 오는 날 집에서 할 수 있는 일을 세 가지만 알려 주세요.",
+            "다음 문장을 높임말로 바꿔 주세요: 밥 먹었어?",
+        ],
+        description="answered at each evaluation and shown in the report; dev prompts like the others",
+    )
+    dev_prompts: int = Field(
+        16,
+        ge=0,
+        description="validation rows, at most, whose first question is answered at each evaluation: those "
+        "with a reply of at most dev_max_new_tokens, spread over the categories",
+    )
+    dev_max_new_tokens: int = Field(
+        512,
+        ge=1,
+        description="tokens of an answer to a dev prompt, at most; half of student.max_length if less",
+    )
+    early_stopping_patience: int | None = Field(
+        None,
+        ge=1,
+        description="evaluations in a row without a better one, by `selection`, that end the training; "
+        "null: every epoch is trained",
+    )
+    early_stopping_min_delta: float = Field(
+        0.0, ge=0, description="what counts as better: points of 0-1 of the dev score, or nats of loss"
+    )
+
+    @model_validator(mode="after")
+    def _selection_has_something_to_go_by(self) -> TrainConfig:
+        if self.selection == "dev_score" and not (self.sample_prompts or self.dev_prompts):
+            raise ValueError(
+                "selection 'dev_score' needs sample_prompts or dev_prompts; without any choose "
+                "'validation_loss' or 'last'"
+            )
+        if self.selection == "last" and self.early_stopping_patience is not None:
+            raise ValueError(
+                "early_stopping_patience needs a selection that tells better from worse: 'dev_score' or "
+                "'validation_loss', not 'last'"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sharding_needs_processes(self) -> TrainConfig:

@@ -3,7 +3,7 @@
 ```
 runs/<id>/
   recipe.json  run.json
-  dataset/     generated, deduplicated, train and validation rows, what was dropped and removed, a card
+  dataset/     rows after each step, what was dropped, excluded and removed, a card
   model/       the trained student
   answers/  judgements/   one file a subject and strategy
   scores.json  report.html  report.md  model_card.md
@@ -39,10 +39,14 @@ RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _PLACES = {
     ("generate", "rows"): "dataset/generated.jsonl",
     ("generate", "dropped"): "dataset/dropped.jsonl",
+    ("clean", "rows"): "dataset/clean.jsonl",
+    ("clean", "excluded"): "dataset/excluded.jsonl",
+    ("clean", "statement"): "dataset/decontamination.json",
     ("dedup", "rows"): "dataset/deduplicated.jsonl",
     ("dedup", "removed"): "dataset/removed.jsonl",
     ("split", "train"): "dataset/train.jsonl",
     ("split", "validation"): "dataset/validation.jsonl",
+    ("split", "left_out"): "dataset/left_out.jsonl",
     ("train", "model"): "model",
     ("report", "html"): "report.html",
     ("report", "markdown"): "report.md",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gukbap.errors import GukbapError
@@ -24,7 +25,13 @@ Result = TypeVar("Result")
 
 def messages_sha256(messages: Sequence[Message]) -> str:
     """The SHA-256 of a conversation as it is sent, as 64 hexadecimal digits."""
-    return sha256_text(canonical_json([message.model_dump() for message in messages]))
+    return sha256_text(_conversation(tuple(messages)))
+
+
+# A call's conversation is wanted for its key and for the row that it makes.
+@lru_cache(maxsize=1024)
+def _conversation(messages: tuple[Message, ...]) -> str:
+    return canonical_json([{"role": message.role, "content": message.content} for message in messages])
 
 
 def text_sha256(text: str) -> str:
@@ -74,8 +81,9 @@ class RecordedCalls:
 
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
-        conversation = [message.model_dump() for message in messages]
-        return sha256_text(canonical_json([self._identity, conversation, vars(sampling), purpose]))
+        # The canonical JSON of the list of these four.
+        identity, drawing, name = map(canonical_json, (self._identity, vars(sampling), purpose))
+        return sha256_text(f"[{identity},{_conversation(tuple(messages))},{drawing},{name}]")
 
     async def complete(
         self, messages: Sequence[Message], sampling: Sampling, purpose: str
@@ -136,15 +144,19 @@ class _GroupCommit:
 
     def __init__(self, journals: Sequence[Journal]) -> None:
         self._journals = journals
-        self._waiting: dict[str, Any] = {}
+        self._gathered: dict[str, Any] = {}
         self._turn = asyncio.Lock()
+        #: writes what is gathered when its turn comes; None where nothing is
+        self._coming: asyncio.Task[None] | None = None
 
     async def record(self, key: str, value: Any) -> None:
         """Return when the entry is on the disk, even where the caller is cancelled meanwhile."""
         if all(key in journal for journal in self._journals):
             return
-        self._waiting[key] = value
-        written = asyncio.ensure_future(self._write(key))
+        self._gathered[key] = value
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._write())
+        written = self._coming
         try:
             await asyncio.shield(written)
         except asyncio.CancelledError:
@@ -152,20 +164,13 @@ class _GroupCommit:
             await written
             raise
 
-    async def _write(self, key: str) -> None:
+    async def _write(self) -> None:
         async with self._turn:
-            if key not in self._waiting:
-                return  # the group before took it along
-            group, self._waiting = self._waiting, {}
-            try:
-                for journal in self._journals:
-                    missing = {name: value for name, value in group.items() if name not in journal}
-                    if missing:
-                        await asyncio.to_thread(journal.record_all, missing)
-            except BaseException:
-                # Whoever waits for the rest of the group must not take it for written.
-                self._waiting = {**group, **self._waiting}
-                raise
+            group, self._gathered, self._coming = self._gathered, {}, None
+            for journal in self._journals:
+                missing = {name: value for name, value in group.items() if name not in journal}
+                if missing:
+                    await asyncio.to_thread(journal.record_all, missing)
 
 
 async def map_bounded(

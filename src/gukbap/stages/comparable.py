@@ -24,7 +24,7 @@ def comparable_metrics(scores: Values, statistics: Mapping[str, Values]) -> dict
 
     Args:
         scores: the content of scores.json.
-        statistics: step → its statistics: generate, dedup, split, train, infer-SUBJECT and
+        statistics: step → its statistics: generate, clean, dedup, split, train, infer-SUBJECT and
             judge-SUBJECT-STRATEGY (a space for the hyphen is understood). Any may be missing.
 
     Returns:
@@ -112,13 +112,16 @@ def _gains(scores: Values) -> dict[str, Any]:
 
 
 def _data(statistics: Mapping[str, Values]) -> dict[str, Any]:
-    generate, dedup, split = (statistics.get(step, {}) for step in ("generate", "dedup", "split"))
+    steps = ("generate", "clean", "dedup", "split")
+    generate, clean, dedup, split = (statistics.get(step, {}) for step in steps)
     return {
         "data.seeds": generate.get("seeds"),
         "data.generated": generate.get("rows"),
         "data.kept_share": _share(
             generate.get("rows"), _sum([generate.get("rows"), generate.get("dropped")])
         ),
+        "data.leaked_rows": clean.get("leaks"),
+        "data.excluded_share": _share(clean.get("removed"), clean.get("rows")),
         "data.duplicate_share": _share(dedup.get("removed"), dedup.get("rows")),
         "data.rows": split.get("rows"),
         "data.train_rows": split.get("train_rows"),
@@ -140,6 +143,8 @@ def _training(train: Values) -> dict[str, Any]:
         "train.loss": losses[-1] if losses else None,
         "train.validation_loss": train.get("validation_loss"),
         "train.base_validation_loss": train.get("base_loss"),
+        "train.dev_score": train.get("dev_score"),
+        "train.base_dev_score": train.get("base_dev_score"),
         "train.steps": train.get("steps"),
         "train.trained_tokens": train.get("trained_tokens"),
         "train.tokens_per_second": train.get("trained_tokens_per_second"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,8 +33,19 @@ def read_training(path: Path, record_type: type[Training]) -> list[Training]:
     Raises:
         InputError: the file holds something of an evaluation, or is missing, empty or malformed.
     """
-    try:
+    with reading_training(path, record_type):
         return read_jsonl(path, record_type)
+
+
+@contextmanager
+def reading_training(path: Path, record_type: type[Record]) -> Iterator[None]:
+    """Where the block cannot read the file, say so if the reason is that it holds an evaluation.
+
+    Raises:
+        InputError: the block's own, or one about the evaluation.
+    """
+    try:
+        yield
     except InputError:
         refuse_evaluation(path, record_type)
         raise

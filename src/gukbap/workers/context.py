@@ -25,7 +25,7 @@ from gukbap.handover import (
 )
 from gukbap.interruption import terminating_as_interrupt
 from gukbap.journal import Journal
-from gukbap.ports import Progress
+from gukbap.ports import HISTORY, Point, Progress, Tracker
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
@@ -99,9 +99,27 @@ def progress() -> Progress:
     return open_progress(quiet=bool(os.environ.get(QUIET)))
 
 
+@dataclass(frozen=True)
+class StageLog:
+    """A stage's nested run: its tracker, for what is told while the stage works, and its outcome."""
+
+    tracker: Tracker
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Log an outcome: its numbers, and the points of its history that are not there yet."""
+        self.tracker.metrics(outcome.metrics)
+        self.tracker.series([_point(values) for values in outcome.statistics.get("history", [])])
+
+
+def _point(values: Mapping[str, Any]) -> Point:
+    numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
+    step = int(numbers.pop("step"))
+    return Point(step, {f"{HISTORY}{key}": value for key, value in numbers.items()})
+
+
 @contextmanager
-def tracked(stage: str, settings: Section) -> Iterator[Callable[[Outcome], None]]:
-    """Track a stage as a nested run; the yielded function logs its outcome.
+def tracked(stage: str, settings: Section) -> Iterator[StageLog]:
+    """Track a stage as a nested run; what is yielded logs its outcome when it is called with it.
 
     The run is closed as finished, failed or killed, whichever the block was.
     """
@@ -109,17 +127,9 @@ def tracked(stage: str, settings: Section) -> Iterator[Callable[[Outcome], None]
 
     tracker = from_environment(stage)
     tracker.params(settings.model_dump(mode="json"))
-
-    def log(outcome: Outcome) -> None:
-        tracker.metrics(outcome.metrics)
-        for point in outcome.statistics.get("history", []):
-            values = {key: value for key, value in point.items() if isinstance(value, int | float)}
-            step = int(values.pop("step"))
-            tracker.metrics({f"history.{key}": value for key, value in values.items()}, step=step)
-
     try:
         with terminating_as_interrupt():
-            yield log
+            yield StageLog(tracker)
     except KeyboardInterrupt:
         tracker.finish("KILLED")
         # Kubeflow Pipelines runs no exit step for a run that a person ends. A pod that was only moved

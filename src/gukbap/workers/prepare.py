@@ -94,6 +94,7 @@ def step_settings(recipe: Recipe) -> dict[str, StageSettings]:
     """The settings of every step whose work can be reused, producers first."""
     settings: dict[str, StageSettings] = {
         "generate": recipe.generate_settings(),
+        "clean": recipe.clean_settings(),
         "dedup": recipe.dedup_settings(),
         "split": recipe.split_settings(),
         "train": recipe.train_settings(),
@@ -113,7 +114,8 @@ _LEAVABLE = [
 #: step → the steps whose artifacts it reads (the pipeline's edges; a test compares them)
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "generate": (),
-    "dedup": ("generate",),
+    "clean": ("generate",),
+    "dedup": ("clean",),
     "split": ("dedup",),
     "train": ("split",),
     **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},

@@ -71,11 +71,12 @@ def run_generate(
     from gukbap.stages.batch import PendingError
     from gukbap.stages.generate import draw_seeds, generate, load_seeds
     from gukbap.workers.batch import take_results
-    from gukbap.workers.seeds import local_seeds
+    from gukbap.workers.fetched_files import local_file
     from gukbap.workers.teacher import teacher_of
 
     progress = context.progress()
-    local = settings.generate.model_copy(update={"seeds": local_seeds(settings.generate.seeds, progress)})
+    seeds = local_file(settings.generate.seeds, progress, "seed file")
+    local = settings.generate.model_copy(update={"seeds": seeds})
     drawn = draw_seeds(local, load_seeds(local), settings.seed)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
@@ -115,23 +116,24 @@ def run_dedup(
     settings: DedupSettings, *, source: Path, rows: Path, removed: Path, statistics: Path
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper."""
-    from gukbap.stages.dedup import near_dedup
-    from gukbap.stages.training_input import read_training
+    from gukbap.stages.dedup import dedup_file
+    from gukbap.stages.training_input import reading_training
 
-    with context.tracked(settings.step, settings) as log:
-        result = near_dedup(settings, read_training(source, Row), context.progress())
-        write_jsonl(rows, result.kept)
-        write_jsonl(removed, result.removed)
-        outcome = Outcome(result.statistics, _rows_metadata(rows, result.kept))
+    with context.tracked(settings.step, settings) as log, reading_training(source, Row):
+        work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
+        done = dedup_file(settings, source, rows, removed, work, context.progress())
+        outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
+    # The rows are in their place now; their chunks are only a burden.
+    shutil.rmtree(work, ignore_errors=True)
     return _done(outcome, statistics)
 
 
 @leaving_errors
 def run_split(
-    settings: SplitSettings, *, source: Path, train: Path, validation: Path, statistics: Path
+    settings: SplitSettings, *, source: Path, train: Path, validation: Path, left_out: Path, statistics: Path
 ) -> Outcome:
-    """Split rows into training and validation by seed family."""
+    """Split rows into training, validation, and what stands on neither side, by family."""
     from gukbap.stages.provenance import refuse_foreign
     from gukbap.stages.split import split
     from gukbap.stages.training_input import read_training
@@ -142,6 +144,7 @@ def run_split(
         result = split(settings, assembled)
         write_jsonl(train, result.train)
         write_jsonl(validation, result.validation)
+        write_jsonl(left_out, result.left_out)
         outcome = Outcome(result.statistics, _rows_metadata(train, result.train))
         log(outcome)
     return _done(outcome, statistics)
@@ -161,7 +164,7 @@ def run_train(
     folder = context.stage_folder(settings, (sha256_file(train_rows), sha256_file(validation_rows)))
     with context.tracked(settings.step, settings) as log:
         base = resolve_model(settings.student.model, progress)
-        result = train(settings, rows, validation, base, model, folder, progress)
+        result = train(settings, rows, validation, base, model, folder, progress, log.tracker)
         outcome = Outcome(
             result.statistics, {"sha256": folder_fingerprint(model), "student": settings.student.model}
         )

@@ -89,7 +89,7 @@ def run_train_job(
 
     with context.tracked(settings.step, settings) as log:
         if not training.finished:
-            write = _Writer(training, world, rows, validation)
+            write = _Writer(training, world, rows, validation, log.tracker.run_id)
             training.run(manifest, write, cluster.nodes, poll_seconds)
         with atomic_folder(model) as target:
             shutil.copytree(training.output, target, dirs_exist_ok=True)
@@ -183,6 +183,7 @@ class _Writer:
     settings: TrainSettings
     rows: list[Row]
     validation: list[Row]
+    tracked_run: str | None
 
     def __call__(self) -> None:
         there = self.training
@@ -196,6 +197,7 @@ class _Writer:
             model=None,
             output=there.output,
             work=there.work,
+            tracked_run=self.tracked_run,
         )
 
 

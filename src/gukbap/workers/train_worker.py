@@ -17,7 +17,8 @@ from gukbap.adapters.progress import open_progress
 from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.files import read_json, read_jsonl, write_json
-from gukbap.handover import QUIET
+from gukbap.handover import QUIET, TRACKING_URI
+from gukbap.ports import Progress, Tracker
 from gukbap.schemas import Row
 from gukbap.stages.train.crashes import STOPPED, log_of
 from gukbap.stages.train.launch import JOB, RESULT, ROWS, VALIDATION, leave_job_error
@@ -47,6 +48,7 @@ def _train(job: Path, rank: int, console: TextIO) -> None:
     from gukbap.stages.train.training import train_in_process
 
     values = read_json(job / JOB)
+    progress = open_progress(quiet=rank > 0 or bool(os.environ.get(QUIET)), stream=console)
     statistics = train_in_process(
         TrainSettings.model_validate(json.loads(values["settings"])),
         read_jsonl(job / ROWS, Row),
@@ -54,10 +56,25 @@ def _train(job: Path, rank: int, console: TextIO) -> None:
         Path(values["model"]),
         Path(values["output"]),
         Path(values["work"]),
-        open_progress(quiet=rank > 0 or bool(os.environ.get(QUIET)), stream=console),
+        progress,
+        _tracker(values["tracked_run"], progress) if rank == 0 else None,
     )
     if rank == 0:
         write_json(job / RESULT, statistics)
+
+
+def _tracker(run_id: str | None, progress: Progress) -> Tracker | None:
+    """The run of whoever started the job; None where there is none, or none that can be opened."""
+    from gukbap.adapters.mlflow_tracker import borrowed_run
+
+    uri = os.environ.get(TRACKING_URI)
+    if run_id is None or uri is None:
+        return None
+    try:
+        return borrowed_run(uri, run_id)
+    except GukbapError as error:
+        progress.say(f"the training is not tracked while it lasts: {error.problem}")
+        return None
 
 
 def _into_log(log: Path) -> TextIO:

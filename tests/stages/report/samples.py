@@ -93,6 +93,23 @@ def rows() -> list[Row]:
     return found
 
 
+def statement() -> dict[str, Any]:
+    """What the clean stage states of its decontamination, the leaks themselves left out."""
+    return {
+        "decontaminated": True,
+        "method": "overlap of character 5-grams and edit similarity",
+        "thresholds": {"similarity": 0.7},
+        "evaluations": [{"name": "offline-pack", "sha256": "e" * 64, "texts": 147}],
+        "texts": 147,
+        "texts_too_short": 1,
+        "rows_checked": 50,
+        "rows_with_a_leak": 1,
+        "rows_kept": 48,
+        "rows_sha256": "c" * 64,
+        "sha256": "d" * 64,
+    }
+
+
 def statistics() -> dict[str, Any]:
     """Statistics in the shape of the stages'."""
     history: list[dict[str, float]] = [{"step": 0, "validation_loss": 2.9, "validation_full_loss": 3.3}]
@@ -116,6 +133,14 @@ def statistics() -> dict[str, Any]:
                 {"round": 1, "operation": "deepen", "outcome": "kept", "count": 28},
                 {"round": 1, "operation": "deepen", "outcome": "refusal", "count": 14},
             ],
+        },
+        "clean": {
+            "rows": 50,
+            "kept": 48,
+            "removed": 2,
+            "removed_by_reason": {"leak": 1, "repetition": 1},
+            "leaks": 1,
+            "statement": statement(),
         },
         "dedup": {"rows": 48, "kept": 41, "removed": 7, "removed_by_reason": {"same response": 7}},
         "split": {"rows": 41, "train_rows": 36, "validation_rows": 5, "train_by_category": {"writing": 36}},

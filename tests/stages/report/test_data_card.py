@@ -39,7 +39,16 @@ def test_the_hub_finds_the_files_and_a_reader_the_sources(tmp_path: Path) -> Non
     assert hub.DatasetCard((tmp_path / "data_card.md").read_text("utf-8")).data.language == ["ko"]
 
 
+def test_the_statement_on_decontamination_is_told_with_its_hashes(tmp_path: Path) -> None:
+    _, body = _card(tmp_path, build_facts(load_recipe("local"), statistics=samples.statistics()))
+    assert "Of 50 rows, 1 held a text of the evaluation and was taken out" in body
+    assert f"| offline-pack, 147 texts | SHA-256 `{'e' * 64}` |" in body
+    assert f"48, SHA-256 `{'c' * 64}`" in body
+    assert f"| this statement | SHA-256 `{'d' * 64}` |" in body
+
+
 def test_without_rows_nothing_is_made_up(tmp_path: Path) -> None:
     _, body = _card(tmp_path, build_facts(load_recipe("smoke"), statistics={}))
     assert "Not recorded." in body
+    assert "The rows were not held against the evaluation." in body
     assert "No number here is a result" in body

@@ -53,7 +53,8 @@ def test_a_password_in_a_url_does_not_reach_the_facts() -> None:
 
 def test_the_funnel_reads_the_stages_reasons() -> None:
     facts = build_facts(samples.recipe(), statistics=samples.statistics())
-    generate, dedup = funnel(facts)
+    generate, clean, dedup = funnel(facts)
+    assert (clean.stage, clean.kept, clean.dropped) == ("clean", 48, {"leak": 1, "repetition": 1})
     assert (generate.stage, generate.kept, generate.dropped_total) == ("generate", 48, 14)
     assert list(generate.dropped) == ["refusal", "too little Hangul <b>"]
     assert (dedup.kept, dedup.dropped) == (41, {"same response": 7})

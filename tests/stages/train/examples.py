@@ -38,6 +38,7 @@ def settings(max_length: int = 256, template: str = "mistral-v0.2", **train: Any
         "precision": "float32",
         "gradient_checkpointing": False,
         "save_every_steps": 2,
+        "dev_max_new_tokens": 8,
         **train,
     }
     student = {

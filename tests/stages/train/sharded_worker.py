@@ -43,7 +43,7 @@ def look_at_gradients() -> None:
     """Fail where a gradient is not a shard between the micro-steps of a step."""
     from torch.distributed.tensor import DTensor
 
-    from gukbap.stages.train.trainer import TrainingWatch
+    from gukbap.stages.train.watch import TrainingWatch
 
     def look(self: Any, args: Any, trainer_state: Any, control: Any, **_: Any) -> None:
         for name, parameter in self.trainer.model_wrapped.named_parameters():
@@ -55,7 +55,7 @@ def look_at_gradients() -> None:
 
 def do_as_told(method: str, step: str, rank: str, deed: str) -> None:
     """Put a deed before a callback of the training's watch."""
-    from gukbap.stages.train.trainer import TrainingWatch
+    from gukbap.stages.train.watch import TrainingWatch
 
     usual = getattr(TrainingWatch, method)
 

@@ -21,7 +21,8 @@ from gukbap.errors import GukbapError
 from gukbap.stages.train import TrainResult, launch, train
 from gukbap.stages.train.checkpoints import newest_complete
 from gukbap.stages.train.sharding import require_sharded
-from gukbap.stages.train.trainer import TrainingWatch, require_same_start
+from gukbap.stages.train.trainer import require_same_start
+from gukbap.stages.train.watch import TrainingWatch
 from tests.stages.train.examples import rows, settings, weights
 
 
@@ -103,7 +104,7 @@ def test_processes_that_see_different_checkpoints_are_refused(steps: list[int], 
 
 def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:
     """All stop after the same step: the one after which every process knows of the signal."""
-    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+    watch = TrainingWatch(Mock(), Mock(), seconds=0.0, keep=2)
 
     def reduce(flag: torch.Tensor, how: str) -> torch.Tensor:
         watch.stop_requested = True  # what the signal's handler does
@@ -117,7 +118,7 @@ def test_a_signal_that_comes_while_the_processes_agree_is_not_lost() -> None:
 
 
 def test_a_signal_that_only_another_process_heard_stops_this_one_too() -> None:
-    watch = TrainingWatch(Mock(), Mock(), epoch_steps=1000, seconds=0.0, keep=2)
+    watch = TrainingWatch(Mock(), Mock(), seconds=0.0, keep=2)
     heard = Mock(num_processes=2, device="cpu", reduce=lambda flag, how: flag + 1)
     watch.trainer = Mock(accelerator=heard)
     control = SimpleNamespace(should_save=False, should_training_stop=False)

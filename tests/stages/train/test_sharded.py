@@ -74,6 +74,20 @@ def test_two_processes_with_shards_train_as_one_without(
     result, _ = uninterrupted
     assert losses(result) == pytest.approx(losses(alone), rel=1e-5)
     assert close(result.model, alone.model)
+    assert result.statistics["generations"] == alone.statistics["generations"]
+
+
+def test_the_best_checkpoint_is_put_together_from_its_shards(base: Path, tmp_path: Path) -> None:
+    """A learning rate that is far too high makes the validation loss rise after the second step."""
+    chosen = {"selection": "validation_loss", "learning_rate": 0.1, "evaluate_every_steps": 1}
+    one = run(base, tmp_path / "one", sharding="none", processes=1, gradient_accumulation=4, **chosen)
+    two = run(base, tmp_path / "two", processes=2, gradient_accumulation=2, **chosen)
+    best = two.statistics["selection"]["step"]
+    assert best == one.statistics["selection"]["step"] < 6
+    shards = tmp_path / "two" / "work" / "checkpoints" / f"checkpoint-{best}" / "pytorch_model_fsdp_0"
+    dcp_to_torch_save(shards, tmp_path / "merged.pt")
+    merged = torch.load(tmp_path / "merged.pt", weights_only=True)["model"]
+    assert all(torch.equal(tensor, merged[name]) for name, tensor in weights(two.model).items())
 
 
 def test_the_export_is_the_sharded_state(uninterrupted: tuple[TrainResult, Path], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from gukbap.stages.train.checkpoints import MARKER, newest_complete
 from gukbap.stages.train.encoding import Example
 from gukbap.stages.train.items import training_items
 from gukbap.stages.train.schedule import learning_rate_factor
-from gukbap.stages.train.trainer import TrainingWatch
+from gukbap.stages.train.watch import TrainingWatch
 from tests.stages.train.examples import row, rows, settings, weights
 
 
@@ -169,7 +169,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
     weights_file = checkpoints / "checkpoint-4" / "model.safetensors"
     os.truncate(weights_file, weights_file.stat().st_size // 2)
     newest = newest_complete(checkpoints, SilentProgress())
-    assert newest is not None and newest.name == "checkpoint-2"
+    assert newest is not None and newest.name == "checkpoint-3", "the best one so far is saved as well"
     assert not (checkpoints / "checkpoint-4").exists()
     assert same_weights(run(base, tmp_path).model, whole.model)
 

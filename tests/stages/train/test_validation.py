@@ -15,8 +15,8 @@ from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.encoding import encode_rows
 from gukbap.stages.train.loss import use_answer_loss
-from gukbap.stages.train.measurements import Measurements
-from gukbap.stages.train.validation import perplexity, validation_losses
+from gukbap.stages.train.measurements import Measurements, perplexity
+from gukbap.stages.train.validation import validation_losses
 from tests.stages.train.examples import rows
 
 
@@ -41,7 +41,7 @@ def test_categories_are_measured_each_and_together(base: Path, tmp_path: Path) -
     measurements = Measurements(tmp_path / "m.json", writes=True)
     measurements.record(0, 0.0, found)
     measurements.record(3, 1.0, {**found, "category/math": 2.0})
-    math_row = Measurements(tmp_path / "m.json", writes=False).by_category()["math"]
+    math_row = Measurements(tmp_path / "m.json", writes=False).by_category(3)["math"]
     assert math_row == {
         "base_loss": found["category/math"],
         "validation_loss": 2.0,

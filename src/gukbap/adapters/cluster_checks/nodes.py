@@ -35,6 +35,7 @@ def asks_of(recipe: Recipe) -> list[Ask]:
     kinds = {
         "light": cluster.light,
         "generate": _with_server(cluster.generate, recipe.teacher),
+        "clean": cluster.clean,
         "dedup": cluster.dedup,
         "judge": _with_server(cluster.judge, recipe.judge.endpoint),
     }

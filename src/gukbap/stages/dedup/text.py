@@ -1,92 +1,204 @@
-"""Texts in the form in which near-dedup compares them."""
+"""Texts in the forms in which near-dedup compares them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import accumulate
 
-import numpy as np
-import numpy.typing as npt
+from gukbap.stages.dedup.words import is_grammar, stem, word_set
 
-#: Distinct shingles of one text, sorted.
-Shingles = npt.NDArray[np.uint64]
-
-# What no change of spelling alters: numbers (1,000 is 1000) with their sign, operators between
-# numbers, and the marks that tell C++ from C#. Letters and digits alone would lose all of it.
-_FIXED_PARTS = re.compile(
-    r"(?<![\w)])[-+−±](?=\d)"
-    r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
-    r"|\d+(?:\.\d+)*"
-    r"|(?<=\d)\s*[-+−*/⁄×÷^=<>]\s*(?=\d)"
-    r"|(?<=[a-z])(?:\+\+|#)"
+# Each begins with a digit, so that a text without one is passed over quickly.
+_NUMBER = re.compile(r"\d+(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
+_LANGUAGE_MARK = re.compile(r"(?<=[a-z])(?:\+\+|#)")
+_SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
+_HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
+#: A compatible text without any of these has no fixed parts.
+PART_SIGNS = "#+"
+# A number with what it counts, which tells "3명이 4개" from "4명이 3개" in whatever order they stand; a
+# particle behind the number counts nothing.
+_COUNTED = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
+# Native numerals up to 99, in their forms before a counter ("두 개") and alone ("둘").
+_ONES = ("", "한 하나", "두 둘", "세 셋 석 서", "네 넷 넉 너", "다섯", "여섯", "일곱", "여덟", "아홉")
+_TENS = ("", "열", "스물 스무", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
+NUMERALS = {
+    ten + one: str(10 * tens + ones)
+    for tens, tens_forms in enumerate(_TENS)
+    for ten in tens_forms.split() or [""]
+    for ones, ones_forms in enumerate(_ONES)
+    for one in ones_forms.split() or [""]
+    if ten + one
+}
+_COUNTERS = word_set(
+    "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
+    "그릇 송이 벌 켤레 자루 판 척 채"
 )
-# A code point needs 21 bits, so three of them fit into 64 bits without loss.
-_CODE_POINT_BITS, _PACKED_CODE_POINTS = np.uint64(21), 3
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
+
+
+# A numeral is a word of its own before another, or joined to a counter: "두부" and "한국" are none. The look
+# ahead lets the search skip whatever cannot begin one.
+_NUMERAL = re.compile(
+    rf"(?=[{''.join(sorted({numeral[0] for numeral in NUMERALS}))}])(?<![가-힣])"
+    rf"({_any_of(NUMERALS)})(?:\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
+)
+# What the same sentence may say of either of two: swapped, it is another task.
+_OPPOSITES = re.compile(
+    r"[월화수목금토일]요일|객관|주관|오전|오후|아침|저녁|[장단]점|강점|약점|오른|왼|찬성|반대|증가|감소|긍정|부정|최대|최소"
+    r"|최고|최저|과거|미래|입구|출구|빠르|빨리|느리|천천|맞는|맞은|틀린|틀렸|늘리|늘어|줄이|줄어|높은|높이|낮은"
+    r"|낮추|쉬운|쉽게|어려운|어렵게|넓은|좁은|밝은|어두운|남았|떨어졌|이전|이후|성공|실패|상승|하락|동쪽|서쪽|남쪽|북쪽"
+)
+_NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
+#: begin a word that denies or counts
+TELLING = ("안", "못", *sorted(NUMERALS))
+#: so many slices are kept ready
+_COMMON_RUNS = 1024
+# Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_FIRST_CONSONANT = re.compile("[\u1100-\u1112]")
+_LOOSE_FINAL = re.compile("[가-힣][\u1100-\u1112]")
+# First consonants in the order in which the same ones end a syllable; "\0" where two end one.
+_FINALS = (
+    "\u1100\u1101\0\u1102\0\0\u1103\u1105\0\0\0\0\0\0\0"
+    "\u1106\u1107\0\u1109\u110a\u110b\u110c\u110e\u110f\u1110\u1111\u1112"
+)
+_SIGNS = re.compile(r"[\W_]+")
+
+
+def compatible(text: str) -> str:
+    """A text in the form that is kept for comparison: NFKC, case folded, words still apart.
+
+    Invisible characters go, and syllables that are written out in single letters are put together.
+    """
+    # Case folding can leave composable characters behind, hence the second pass.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if not folded.isprintable():
+        folded = _INVISIBLE.sub("", folded)
+    # NFKC takes every loose consonant for a first one, and joins it to a vowel behind it.
+    return _LOOSE_FINAL.sub(_with_final, folded) if _FIRST_CONSONANT.search(folded) else folded
+
+
+def _with_final(found: re.Match[str]) -> str:
+    syllable, consonant = found[0][0], found[0][1]
+    open_one = (ord(syllable) - ord("가")) % 28 == 0
+    final = _FINALS.find(consonant) + 1
+    return chr(ord(syllable) + final) if open_one and final else found[0]
+
+
+def fixed_parts(text: str) -> tuple[str, ...]:
+    """What no change of spelling alters in a compatible text.
+
+    These are its numbers in their order (1,000 is 1000) with their signs, the operators between them,
+    and the marks that tell C++ from C#. Letters and digits alone would lose all of it.
+    """
+    numbers = _with_signs(text) if _HAS_SIGN.search(text) else _NUMBER.findall(text)
+    if "," in text:
+        numbers = [number.replace(",", "") for number in numbers]
+    return tuple(numbers)
+
+
+def _with_signs(text: str) -> list[str]:
+    parts: list[str] = []
+    end = -1
+    for number in _NUMBER.finditer(text):
+        start = number.start()
+        between = text[end:start].strip() if end >= 0 else ""
+        if len(between) == 1 and between in _OPERATORS:
+            parts.append(between)
+        elif start and text[start - 1] in _SIGN_CHARACTERS and not _is_operand(text[start - 2 : start - 1]):
+            parts.append(text[start - 1])
+        parts.append(number[0])
+        end = number.end()
+    return parts + _LANGUAGE_MARK.findall(text)
+
+
+def _is_operand(sign: str) -> bool:
+    return sign.isalnum() or sign in ("_", ")")
 
 
 @dataclass(frozen=True)
 class Comparable:
-    """A text ready for comparison; equal ones say the same but for case, spaces and punctuation."""
+    """A compatible text with what is compared of it; each part is made when it is first asked for."""
 
-    folded: str
-    parts: tuple[str, ...]
+    text: str
 
     @classmethod
     def of(cls, text: str) -> Comparable:
-        """Fold a text and take its fixed parts."""
-        return cls(fold(text), fixed_parts(text))
+        """Prepare any text."""
+        return cls(compatible(text))
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Its words: runs of letters and digits; of a text without any, whatever spaces part."""
+        return tuple(filter(None, _SIGNS.split(self.text))) or tuple(self.text.split())
+
+    @cached_property
+    def folded(self) -> str:
+        """Its words without spaces."""
+        return "".join(self.words)
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """Where in `folded` each of its words ends."""
+        return tuple(accumulate(map(len, self.words)))
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Its numbers and operators in their order."""
+        return fixed_parts(self.text)
+
+    @cached_property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """Its numbers with what they count, sorted: equal for clauses in another order."""
+        digits = _NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text)
+        return tuple(sorted((number.replace(",", ""), unit) for number, unit in _COUNTED.findall(digits)))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Its fixed parts with numbers in words among them: "두 개" is "2개"."""
+        return fixed_parts(_NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text))
+
+    @cached_property
+    def turns(self) -> tuple[int, tuple[str, ...]]:
+        """How often it denies or forbids, and its words that have an opposite, sorted."""
+        return len(_NEGATION.findall(self.folded)), tuple(sorted(_OPPOSITES.findall(self.folded)))
+
+    @cached_property
+    def stems(self) -> tuple[str, ...]:
+        """The stems of its words of content; of all words where there are none."""
+        stems = tuple(map(stem, self.words))
+        return tuple(one for one in stems if not is_grammar(one)) or stems
+
+    @cached_property
+    def sorted_stems(self) -> str:
+        """Its stems in the order of the alphabet, with spaces between."""
+        return " ".join(sorted(self.stems))
+
+    def shingles(self, length: int) -> frozenset[str]:
+        """The distinct runs of `length` characters of `folded`; one shorter than that is its own."""
+        count = max(1, len(self.folded) - length + 1)
+        # All in C: this runs for every pair that is alike.
+        return frozenset(map(self.folded.__getitem__, _runs(length, count)))
 
 
-def _compatible(text: str) -> str:
-    # Case folding can leave composable characters behind, hence the second pass.
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+def _runs(length: int, count: int) -> Iterable[slice]:
+    if count <= _COMMON_RUNS:
+        return _common_runs(length)[:count]
+    return map(slice, range(count), range(length, length + count))
 
 
-def fold(text: str) -> str:
-    """A text as it is compared: NFKC, case folded, letters and digits alone.
-
-    A text without any letter or digit keeps its other visible characters, so that "😀" and "😭"
-    differ.
-    """
-    compatible = _compatible(text)
-    return "".join(filter(str.isalnum, compatible)) or "".join(compatible.split())
+@cache
+def _common_runs(length: int) -> list[slice]:
+    return [slice(start, start + length) for start in range(_COMMON_RUNS)]
 
 
-def fixed_parts(text: str) -> tuple[str, ...]:
-    """The numbers of a text in their order, and the operators between them: "3명" is not "4명"."""
-    return tuple(part.strip().replace(",", "") for part in _FIXED_PARTS.findall(_compatible(text)))
-
-
-def shingles(folded: str, length: int) -> Shingles:
-    """The distinct character shingles of a folded text as sorted 64-bit numbers.
-
-    The numbers depend on the text alone. Up to length 3 they stand for shingles one to one; longer
-    shingles are hashed, and a given two of them meet with a probability of 2^-64. A text shorter
-    than one shingle is one shingle by itself, so it is similar only to its equal.
-    """
-    points = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    points = np.pad(points, (0, max(0, length - len(points))))
-    windows = np.lib.stride_tricks.sliding_window_view(points, length)
-    numbers = np.zeros(len(windows), dtype=np.uint64)
-    for first in range(0, length, _PACKED_CODE_POINTS):
-        packed = np.zeros(len(windows), dtype=np.uint64)
-        for column in range(first, min(first + _PACKED_CODE_POINTS, length)):
-            packed = (packed << _CODE_POINT_BITS) | windows[:, column]
-        numbers = mix(numbers ^ packed)
-    return np.unique(numbers)
-
-
-def mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Spread 64-bit numbers evenly: the bijective finaliser of SplitMix64 (Steele et al., 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def jaccard(left: Shingles, right: Shingles) -> float:
-    """Size of the intersection over size of the union, 0–1; neither set is empty."""
-    both = np.sort(np.concatenate((left, right)))
-    shared = int(np.count_nonzero(both[1:] == both[:-1]))
-    return shared / (len(both) - shared)
+def jaccard(left: frozenset[str], right: frozenset[str]) -> float:
+    """Size of the intersection over size of the union, 0–1; not both may be empty."""
+    shared = len(left & right)
+    return shared / (len(left) + len(right) - shared)

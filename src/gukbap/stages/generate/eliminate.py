@@ -65,7 +65,7 @@ def instruction_flaw(
         return "instruction_truncated"
     if refuses(text, parent) and not asks_for_something(text):
         return "instruction_refusal"
-    if _leaks(text, parent, operation):
+    if leaks_prompt(text, parent, operation):
         return "instruction_leak"
     flaw = _length_flaw(text, config) or _language_flaw(text, parent, category, config)
     if flaw:
@@ -95,7 +95,7 @@ def answer_flaw(
         return "answer_no_content"
     if eojeol_count(text) < config.refusal_max_words and refuses(text, instruction):
         return "answer_refusal"
-    if _leaks(text, instruction, operation):
+    if leaks_prompt(text, instruction, operation):
         return "answer_leak"
     flaw = _language_flaw(text, instruction, category, config)
     if flaw:
@@ -120,8 +120,13 @@ def _language_flaw(text: str, known: str, category: str, config: GenerateConfig)
     return "repeats" if loops(text) else None
 
 
-def _leaks(text: str, known: str, operation: OperationName | None) -> bool:
-    """Whether words of the prompts stand in a text that has them from nowhere else."""
+def leaks_prompt(text: str, known: str, operation: OperationName | None) -> bool:
+    """Whether words of the prompts stand in a text that has them from nowhere else.
+
+    Args:
+        known: a text whose words are no leak.
+        operation: the evolving prompt that may have leaked, besides the answering one.
+    """
     for pattern in (_LABELS, _LABELLED_LINE):
         if pattern.search(text) and not pattern.search(known):
             return True

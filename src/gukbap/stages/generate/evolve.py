@@ -32,7 +32,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: pickling those takes three times as long, and a spool holds these.
+@dataclass(frozen=True)
 class Parent:
     """An instruction of the pool: a seed, or what became of it in earlier rounds."""
 
@@ -42,7 +43,7 @@ class Parent:
     instruction: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A possible row; `reason` says why it is none."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 #: Longer than what two Korean texts share by chance.
 PASSAGE_LETTERS = 12
@@ -119,8 +119,8 @@ def refuses(text: str, instruction: str) -> bool:
 
 def has_content(text: str) -> bool:
     """Whether a text holds more than punctuation and stop words."""
-    words = re.findall(r"[^\W_]+", text.lower())
-    return any(word not in _STOP_WORDS for word in words)
+    words = re.finditer(r"[^\W_]+", text.lower())
+    return any(word[0] not in _STOP_WORDS for word in words)
 
 
 def loops(text: str) -> bool:
@@ -129,8 +129,17 @@ def loops(text: str) -> bool:
     A short text that is one phrase over and over (fewer than half of its windows differ) counts too.
     """
     bare = _bare(_CODE_BLOCK.sub(" ", text))
-    windows = Counter(bare[i : i + 16] for i in range(len(bare) - 15))
-    return max(windows.values(), default=0) >= 4 or 2 * len(windows) < windows.total()
+    windows = _windows(bare, 16)
+    distinct = len(set(windows))
+    if distinct + 3 > len(windows):  # no window can come four times
+        return 2 * distinct < len(windows)
+    return 2 * distinct < len(windows) or max(Counter(windows).values()) >= 4
+
+
+def repeated_share(text: str) -> float:
+    """Which share of a text's runs of 16 letters, code aside, stands there before; 0–1."""
+    windows = _windows(_bare(_CODE_BLOCK.sub(" ", text)), 16)
+    return 1 - len(set(windows)) / len(windows) if windows else 0.0
 
 
 def foreign_words(text: str, *known: str) -> bool:
@@ -148,7 +157,7 @@ def foreign_words(text: str, *known: str) -> bool:
 
 def likeness(one: str, other: str) -> float:
     """Jaccard similarity of two texts' character trigrams, spaces and signs aside; 0–1."""
-    first, second = _windows(_bare(one), 3), _windows(_bare(other), 3)
+    first, second = set(_windows(_bare(one), 3)), set(_windows(_bare(other), 3))
     if not first or not second:
         return float(_bare(one) == _bare(other))
     return len(first & second) / len(first | second)
@@ -156,23 +165,27 @@ def likeness(one: str, other: str) -> float:
 
 def shares_passage(text: str, sources: Iterable[str], allowed: str) -> bool:
     """Whether 12 letters in a row of a source stand in a text, and not in an allowed text."""
-    passages = _windows(_bare(text), PASSAGE_LETTERS)
-    shared = frozenset().union(*(passages & _passages(source) for source in sources))
-    return bool(shared) and bool(shared - _windows(_bare(allowed), PASSAGE_LETTERS))
+    shared = _passages(tuple(sources)).intersection(_windows(_bare(text), PASSAGE_LETTERS))
+    return bool(shared) and bool(shared.difference(_windows(_bare(allowed), PASSAGE_LETTERS)))
 
 
 @cache
-def _passages(source: str) -> frozenset[str]:
-    return _windows(_bare(source), PASSAGE_LETTERS)
+def _passages(sources: tuple[str, ...]) -> frozenset[str]:
+    return frozenset().union(*(_windows(_bare(source), PASSAGE_LETTERS) for source in sources))
 
 
-def _windows(text: str, length: int) -> frozenset[str]:
-    return frozenset(text[i : i + length] for i in range(len(text) - length + 1))
+def _windows(text: str, length: int) -> list[str]:
+    return [text[i : i + length] for i in range(len(text) - length + 1)]
 
 
 def _sentences(text: str) -> list[str]:
     return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
 
 
+# What is no letter and no number (str.isalnum).
+_SIGNS = re.compile(r"[\W_]+")
+
+
+@lru_cache(maxsize=256)  # several signs look at the same text
 def _bare(text: str) -> str:
-    return "".join(filter(str.isalnum, text.lower()))
+    return _SIGNS.sub("", text.lower())

@@ -7,7 +7,6 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gukbap.config import GenerateSettings
@@ -15,7 +14,7 @@ from gukbap.errors import ConfigError, GukbapError
 from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Progress
 from gukbap.schemas import Dropped, Row, Seed, Teacher
-from gukbap.spool import Chosen, Spool
+from gukbap.spool import Chosen, Joined, Spool
 from gukbap.stages.batch import Pending
 from gukbap.stages.budget import Wallet
 from gukbap.stages.calls import RecordedCalls
@@ -96,23 +95,24 @@ def generate(
     wallet = Wallet(settings.budget, settings.teacher, journal)
     calls = RecordedCalls(model, journal, wallet=wallet, revision=teacher.revision)
     calls.pending = pending
-    harvest = _Harvest(config.max_rows, journal.path.parent)
+    harvest = _Harvest(config.max_rows)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
-    if not harvest.kept:
+    kept, failed = harvest.kept, harvest.failed
+    if not kept:
         raise GukbapError(
-            f"no row was kept out of {len(harvest.candidates)} candidates ({_reasons_text(harvest)})",
+            f"no row was kept out of {len(failed)} candidates ({_reasons_text(harvest)})",
             expected="a teacher that writes Korean instructions and answers",
             fix="take a stronger teacher, or look at the reasons: truncated ones need higher "
             "generate.evolve_max_tokens or generate.answer_max_tokens",
         )
     progress.say(
-        f"{len(harvest.kept)} rows kept, {len(harvest.failed)} dropped ({_reasons_text(harvest) or 'none'}); "
+        f"{len(kept)} rows kept, {len(failed)} dropped ({_reasons_text(harvest) or 'none'}); "
         f"{calls.sent} calls sent, {calls.reused} taken from the journal"
     )
     statistics = _statistics(harvest, calls, len(seeds))
     if wallet.cost is not None:
         statistics["cost"] = wallet.cost
-    return GenerateResult(harvest.kept, harvest.failed, teacher, statistics)
+    return GenerateResult(kept, failed, teacher, statistics)
 
 
 async def _all_rounds(
@@ -158,22 +158,23 @@ async def _gather(
 
     The rows do not depend on the portions: they are cut in the pool's order.
     """
-    outcomes: Spool[Candidate] = Spool(folder=harvest.folder)
-    while len(outcomes) < len(pool) and not harvest.full:
+    batches: list[Sequence[Candidate]] = []
+    done = 0
+    while done < len(pool) and not harvest.full:
         portion = len(pool) if harvest.wanted is None else max(harvest.wanted, concurrency)
-        batch = await candidates(pool[len(outcomes) : len(outcomes) + portion])
-        for candidate in batch:
-            outcomes.append(candidate)
-            harvest.add(candidate)
-    return outcomes
+        batch = await candidates(pool[done : done + portion])
+        harvest.take(batch)
+        batches.append(batch)
+        done += len(batch)
+    return Joined(batches)
 
 
 class _Harvest:
     """Candidates in order, up to the last one that is wanted."""
 
-    def __init__(self, max_rows: int | None, folder: Path) -> None:
-        self._max_rows, self.folder = max_rows, folder
-        self.candidates: Spool[Candidate] = Spool(folder=folder)
+    def __init__(self, max_rows: int | None) -> None:
+        self._max_rows = max_rows
+        self._batches: list[Sequence[Candidate]] = []
         self._kept, self._failed = array("Q"), array("Q")
         #: (round, operation, reason or KEPT) → number of candidates
         self.outcomes: Counter[tuple[int, str, str]] = Counter()
@@ -181,12 +182,12 @@ class _Harvest:
     @property
     def kept(self) -> Sequence[Candidate]:
         """Those that became rows."""
-        return Chosen(self.candidates, self._kept)
+        return Chosen(Joined(self._batches), self._kept)
 
     @property
     def failed(self) -> Sequence[Candidate]:
         """The others."""
-        return Chosen(self.candidates, self._failed)
+        return Chosen(Joined(self._batches), self._failed)
 
     @property
     def wanted(self) -> int | None:
@@ -198,13 +199,15 @@ class _Harvest:
         """Whether no more rows are wanted."""
         return self.wanted == 0
 
-    def add(self, candidate: Candidate) -> None:
-        """Take a candidate, unless there are enough."""
-        if self.full:
-            return
-        (self._failed if candidate.reason else self._kept).append(len(self.candidates))
-        self.candidates.append(candidate)
-        self.outcomes[candidate.round, candidate.operation or "", candidate.reason or KEPT] += 1
+    def take(self, batch: Sequence[Candidate]) -> None:
+        """Take candidates, as long as there are not enough."""
+        before = sum(map(len, self._batches))
+        self._batches.append(batch)
+        for place, candidate in enumerate(batch, start=before):
+            if self.full:
+                return
+            (self._failed if candidate.reason else self._kept).append(place)
+            self.outcomes[candidate.round, candidate.operation or "", candidate.reason or KEPT] += 1
 
 
 def _statistics(harvest: _Harvest, calls: RecordedCalls, seeds: int) -> dict[str, Any]:

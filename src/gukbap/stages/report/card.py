@@ -74,7 +74,7 @@ def training_values(facts: RunFacts) -> dict[str, Any]:
     processes = measured.get("processes", train["processes"])
     batch = train["per_device_batch_size"] * train["gradient_accumulation"] * processes
     settings = {
-        **{key.replace("_", " "): value for key, value in train.items()},
+        **{key.replace("_", " "): value for key, value in train.items() if key != "sample_prompts"},
         "rows in a step": f"{batch} ({train['per_device_batch_size']} × {train['gradient_accumulation']} "
         f"accumulated × {processes} {'process' if processes == 1 else 'processes'})",
         "longest row": f"{facts.recipe['student']['max_length']} tokens",

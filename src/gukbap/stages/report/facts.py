@@ -114,6 +114,7 @@ class RunFacts(_Facts):
     #: the strategy whose scores decide, and from which examples are taken
     deciding_strategy: str = "default"
     generate: Statistics | None = None
+    clean: Statistics | None = None
     dedup: Statistics | None = None
     split: Statistics | None = None
     train: Statistics | None = None
@@ -145,7 +146,7 @@ def build_facts(
 
     Args:
         recipe: the resolved recipe.
-        statistics: step → statistics; steps are generate, dedup, split, train, "infer SUBJECT" and
+        statistics: step → statistics; steps are generate, clean, dedup, split, train, "infer SUBJECT" and
             "judge SUBJECT STRATEGY". Others are ignored.
         rows: training rows, from which samples are taken.
         sources: model reference → what is known of it.
@@ -170,6 +171,7 @@ def build_facts(
         model_sha256=model_sha256,
         deciding_strategy=recipe.deciding_strategy,
         generate=statistics.get("generate"),
+        clean=statistics.get("clean"),
         dedup=statistics.get("dedup"),
         split=statistics.get("split"),
         train=statistics.get("train"),

@@ -28,7 +28,7 @@ class FunnelStep:
 
 def funnel(facts: RunFacts) -> list[FunnelStep]:
     """The stages that drop rows, as far as their statistics are there."""
-    given = (("generate", facts.generate), ("dedup", facts.dedup))
+    given = (("generate", facts.generate), ("clean", facts.clean), ("dedup", facts.dedup))
     return [step for stage, values in given if values and (step := _step(stage, values))]
 
 

@@ -13,6 +13,7 @@ from gukbap.files import write_json, write_text
 from gukbap.schemas import Judgement
 from gukbap.stages.report.baselines import Baseline
 from gukbap.stages.report.card import front_matter, prompt_values, training_values
+from gukbap.stages.report.choice import choice_values
 from gukbap.stages.report.evaluation import Evaluation, answer_values, evaluate, judge_totals, score_values
 from gukbap.stages.report.facts import RunFacts
 from gukbap.stages.report.funnel import funnel, operation_counts
@@ -119,7 +120,9 @@ def _values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
         "facts": facts,
         "banners": banners(facts),
         **score_values(facts, evaluation),
+        **choice_values(facts),
         "funnel": funnel(facts),
+        "statement": (facts.clean or {}).get("statement"),
         "operations": operation_counts(facts),
         "losses": loss_series(facts.train),
         "split": _counts(facts.split),

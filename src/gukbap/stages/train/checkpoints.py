@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,24 @@ def mark_complete(folder: Path, seconds: float) -> None:
     write_json(folder / MARKER, {"files": facts, "seconds": seconds})
 
 
-def newest_complete(folder: Path, progress: Progress) -> Path | None:
-    """The newest whole checkpoint; None where there is none.
+def newest_complete(
+    folder: Path, progress: Progress, best: Callable[[int], int | None] = lambda step: None
+) -> Path | None:
+    """The newest whole checkpoint that a training can go on from; None where there is none.
 
     Damaged ones that are newer are named with what is wrong with them and removed: left lying, a
     process that only looks for a marker would take them. Older ones are not read.
+
+    Args:
+        best: the step up to a given one whose checkpoint may yet be exported, if any. Where that is gone,
+            training has to go on from before it.
     """
     for path in _newest_first(folder):
+        needed = best(step_of(path))
+        if needed is not None and not (folder / f"checkpoint-{needed}" / MARKER).exists():
+            progress.say(f"{path.name} is removed: the best one until then, checkpoint-{needed}, is gone")
+            shutil.rmtree(path)
+            continue
         damage = damage_of(path)
         if damage is None:
             return path
@@ -59,12 +70,14 @@ def newest_marked(folder: Path) -> Path | None:
     return next((path for path in _newest_first(folder) if (path / MARKER).exists()), None)
 
 
-def keep_newest(folder: Path, count: int) -> None:
-    """Remove all but the `count` newest checkpoints that have a marker, and what kills have left of older
-    ones. One without a marker that is newer is being saved."""
+def keep_newest(folder: Path, count: int, best: int | None = None) -> None:
+    """Remove all but the `count` newest checkpoints that have a marker and that of the step `best`, and what
+    kills have left of older ones. One without a marker that is newer is being saved."""
     kept = 0
     for path in _newest_first(folder):
         marked = (path / MARKER).exists()
+        if marked and step_of(path) == best and kept >= max(1, count):
+            continue
         if kept < max(1, count):
             kept += marked
             if marked or not kept:
@@ -72,6 +85,14 @@ def keep_newest(folder: Path, count: int) -> None:
         # Without its marker it is no checkpoint any more, wherever a kill leaves the rest.
         (path / MARKER).unlink(missing_ok=True)
         shutil.rmtree(path)
+
+
+def drop_from(folder: Path, step: int) -> None:
+    """Remove the checkpoints of a step and of all later ones."""
+    for path in _newest_first(folder):
+        if step_of(path) >= step:
+            (path / MARKER).unlink(missing_ok=True)
+            shutil.rmtree(path)
 
 
 def remove_unfinished(folder: Path) -> None:

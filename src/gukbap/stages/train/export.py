@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from gukbap.chat_templates import ChatTemplate, encode_segments, end_token_id
+from gukbap.chat_templates import ChatTemplate, encode_segments
 from gukbap.errors import ModelError
 from gukbap.files import atomic_folder, write_json
 from gukbap.schemas import Message
+from gukbap.stages.train.forward import as_served
+from gukbap.stages.train.generation import end_ids
 
 MODEL_FACTS = "gukbap_model.json"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -32,23 +34,14 @@ def probe_ids(tokenizer: Any, template: ChatTemplate) -> Tensor:
     return torch.tensor([[token for segment in segments for token in segment.ids]])
 
 
-@torch.no_grad()
 def probe_logits(model: Any, ids: Tensor, precision: str) -> Tensor:
     """A model's [length, vocabulary] logits of `ids`, computed in `precision`; float32 on the CPU.
 
-    Every process of a sharded model has to call it. The model's own forward pass is used, not the one
-    that takes the loss.
+    Every process of a sharded model has to call it.
     """
-    training, device = model.training, next(model.parameters()).device
-    replaced = model.__dict__.pop("forward", None)
-    model.eval()
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits: Tensor = model(input_ids=ids.to(device), use_cache=False).logits[0]
-    finally:
-        model.train(training)
-        if replaced is not None:
-            model.forward = replaced
+    with as_served(model, precision):
+        device = next(model.parameters()).device
+        logits: Tensor = model(input_ids=ids.to(device), use_cache=False).logits[0]
     return logits.float().cpu()
 
 
@@ -111,10 +104,8 @@ def _unfaithful(how: str) -> ModelError:
 def _set_generation_defaults(model: Any, tokenizer: Any, template: ChatTemplate) -> None:
     """Stop at the template's end token, and at what the base model stops at."""
     config = model.generation_config
-    known = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
-    others = known if isinstance(known, list) else [known]
-    end = end_token_id(tokenizer, template)
-    config.eos_token_id = list(dict.fromkeys([end, *(token for token in others if token is not None)]))
+    config.eos_token_id = end_ids(model, tokenizer, template)
     if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
+        known = tokenizer.pad_token_id
+        config.pad_token_id = known if known is not None else config.eos_token_id[0]
     config.bos_token_id = tokenizer.bos_token_id

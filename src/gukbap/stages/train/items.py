@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,24 @@ class TrainingItems:
     def rows_of_step(self, step: int) -> list[str]:
         """The ids of the rows that an optimiser step (from 1) is taken over, each once."""
         epoch, within = divmod(step - 1, self.epoch_steps)
-        start = within * self.step_items
-        places = self.sampler.positions(epoch)[start : start + self.step_items]
-        found = [self.items[place] for place in places]
-        examples = [one for item in found for one in ((item,) if isinstance(item, Example) else item)]
+        examples = self._examples_of(self._steps(epoch)[within])
         return list(dict.fromkeys(example.row_id for example in examples if example.row_id))
+
+    def trained_tokens_by_step(self, epoch: int) -> list[int]:
+        """How many tokens each step of an epoch (from 0) trains, on all processes together."""
+        return [
+            sum(sum(example.trained) for example in self._examples_of(places))
+            for places in self._steps(epoch)
+        ]
+
+    def _steps(self, epoch: int) -> list[list[int]]:
+        places = self.sampler.positions(epoch)
+        return [places[start : start + self.step_items] for start in range(0, len(places), self.step_items)]
+
+    def _examples_of(self, places: Sequence[int]) -> Iterator[Example]:
+        for place in places:
+            item = self.items[place]
+            yield from (item,) if isinstance(item, Example) else item
 
 
 def training_items(

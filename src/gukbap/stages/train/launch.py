@@ -23,7 +23,13 @@ from gukbap.ports import Progress
 from gukbap.schemas import Row
 from gukbap.stages.train.checkpoints import newest_complete
 from gukbap.stages.train.crashes import STOPPED, clear_crashes, crash_error, left_crashes
-from gukbap.stages.train.identity import CHECKPOINTS, claim_work_folder, training_identity
+from gukbap.stages.train.evaluations import best_in
+from gukbap.stages.train.identity import (
+    CHECKPOINTS,
+    MEASUREMENTS,
+    claim_work_folder,
+    training_identity,
+)
 from gukbap.stages.train.preflight import require_machine
 
 AGENT, WORKER = "gukbap.workers.train_agent", "gukbap.workers.train_worker"
@@ -39,8 +45,13 @@ def train_in_processes(
     output: Path,
     work: Path,
     progress: Progress,
+    *,
+    tracked_run: str | None = None,
 ) -> dict[str, Any]:
     """As `stages.train.train`, in `train.processes` processes; returns the statistics.
+
+    Args:
+        tracked_run: the tracker's run, into which the first process logs.
 
     Raises:
         GukbapError: a process failed (with its own words, or its rank and its last lines), or this
@@ -49,7 +60,15 @@ def train_in_processes(
     require_machine(settings.train, settings.train.processes, progress)
     prepare_work(settings, rows, validation, model_folder, work, progress)
     job = work / "job"
-    write_job(job, settings, rows, validation, model=model_folder, output=output, work=work)
+    write_job(
+        job,
+        settings,
+        *(rows, validation),
+        model=model_folder,
+        output=output,
+        work=work,
+        tracked_run=tracked_run,
+    )
     ended = _run(process_command("--standalone", f"--nproc_per_node={settings.train.processes}", job=job))
     if ended == STOPPED:
         raise KeyboardInterrupt
@@ -79,7 +98,7 @@ def prepare_work(
     """Remove torn checkpoints and another training's, before any process looks at the folder."""
     identity = training_identity(settings, rows, validation, model_folder)
     claim_work_folder(work, identity, settings, progress)
-    newest_complete(work / CHECKPOINTS, progress)
+    newest_complete(work / CHECKPOINTS, progress, best_in(work / MEASUREMENTS, settings.train))
 
 
 def process_command(*options: str, job: Path) -> list[str]:
@@ -96,11 +115,14 @@ def write_job(
     model: Path | None,
     output: Path,
     work: Path,
+    tracked_run: str | None,
 ) -> None:
     """Write a job folder; what an earlier attempt left in it is removed.
 
     Args:
         model: the base model's folder; None where the nodes find it themselves.
+        tracked_run: the tracker's run, into which the first process logs; None: it does not. Where the
+            tracker is, and how to get in, stands in the processes' environment and never in a file.
     """
     for left in (RESULT, ERROR):
         (job / left).unlink(missing_ok=True)
@@ -109,7 +131,7 @@ def write_job(
     write_jsonl(job / VALIDATION, validation)
     places = {"model": model, "output": output, "work": work}
     paths = {name: str(path.resolve()) if path else None for name, path in places.items()}
-    write_json(job / JOB, {"settings": settings_text(settings), **paths})
+    write_json(job / JOB, {"settings": settings_text(settings), "tracked_run": tracked_run, **paths})
 
 
 def leave_job_error(job: Path, error: GukbapError) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
 
+from gukbap.errors import GukbapError
+from gukbap.stages.train.chunked_loss import cross_entropies, summed_cross_entropy
 from gukbap.stages.train.limits import LOGITS_AT_ONCE
 
 IGNORED = -100
@@ -19,7 +19,17 @@ def use_answer_loss(model: Any) -> None:
     """Make a causal language model's forward compute logits only where there is a label.
 
     The forward stays the model's own method, so that wrappers (DDP, FSDP, autocast) see no difference.
+
+    Raises:
+        GukbapError: the output layer is more than a product with a matrix.
     """
+    head = model.get_output_embeddings()
+    if not isinstance(head, torch.nn.Linear) or getattr(head, "bias", None) is not None:
+        raise GukbapError(
+            f"the output layer of {type(model).__name__} is {head}",
+            expected="a linear layer without a bias, whose logits can be computed piece by piece",
+            fix="train a model of another kind",
+        )
     model.forward = MethodType(_forward, model)
     # Tells transformers' Trainer that the loss is normalised here, by the tokens of the global batch.
     model.accepts_loss_kwargs = True
@@ -57,7 +67,7 @@ def _forward(
     if full_sequence:
         assert attention_mask is not None
         present = attention_mask[:, 1:].bool()
-        losses = _losses(model, states[present], input_ids[:, 1:][present], "none")
+        losses = cross_entropies(states[present], targets=input_ids[:, 1:][present], **_head(model))
         chosen = trained[present]
         return {
             "answer_sum": losses[chosen].sum(),
@@ -65,30 +75,18 @@ def _forward(
             "full_sum": losses.sum(),
             "full_count": present.sum(),
         }
+    chosen_states = states[trained]
+    del states  # all of them, padding included, are wanted no more
     if token_losses:
-        return {"losses": _losses(model, states[trained], targets[trained], "none")}
-    total = _losses(model, states[trained], targets[trained], "sum").sum()
+        return {"losses": cross_entropies(chosen_states, targets=targets[trained], **_head(model))}
+    total = summed_cross_entropy(chosen_states, targets=targets[trained], **_head(model))
     return {"loss": total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)}
 
 
-def _losses(model: Any, states: Tensor, targets: Tensor, reduction: str) -> Tensor:
-    """Losses of [positions, hidden] states: one each ("none") or one a chunk ("sum")."""
-    size = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
-    chunks = list(zip(torch.split(states, size), torch.split(targets, size), strict=True))
-    # A chunk's logits are computed again in the backward pass where all together would not fit.
-    again = len(chunks) > 1 and torch.is_grad_enabled()
-    losses = [
-        checkpoint(_chunk_loss, model, state, target, reduction, use_reentrant=False)
-        if again
-        else _chunk_loss(model, state, target, reduction)
-        for state, target in chunks
-    ]
-    return torch.cat([loss.reshape(-1) for loss in losses])
-
-
-def _chunk_loss(model: Any, states: Tensor, targets: Tensor, reduction: str) -> Tensor:
-    logits = model.lm_head(states).float()
-    cap = getattr(model.config, "final_logit_softcapping", None)  # Gemma 2
-    if cap is not None:
-        logits = torch.tanh(logits / cap) * cap
-    return cross_entropy(logits, targets, reduction=reduction)
+def _head(model: Any) -> dict[str, Any]:
+    """What the loss has to know of the output layer."""
+    return {
+        "weight": model.get_output_embeddings().weight,
+        "positions_at_once": max(1, LOGITS_AT_ONCE // int(model.config.vocab_size)),
+        "cap": getattr(model.config, "final_logit_softcapping", None),  # Gemma 2
+    }

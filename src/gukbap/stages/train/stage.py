@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gukbap.config import TrainSettings
-from gukbap.ports import Progress
+from gukbap.ports import Progress, Tracker
 from gukbap.schemas import Row
 
 
@@ -32,6 +32,7 @@ def train(
     output: Path,
     work: Path,
     progress: Progress,
+    tracker: Tracker | None = None,
 ) -> TrainResult:
     """Fine-tune the model in `model_folder` on the rows' answers and write it to `output`.
 
@@ -42,6 +43,7 @@ def train(
         model_folder: weights, configuration and tokenizer, as transformers saves them.
         output: the trained model's folder; it appears when it is whole.
         work: checkpoints and validation losses of a training under way.
+        tracker: gets the course of the training while it lasts; a failing one does not stop it.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -53,9 +55,15 @@ def train(
     if settings.train.processes > 1:
         from gukbap.stages.train.launch import train_in_processes
 
-        statistics = train_in_processes(settings, rows, validation, model_folder, output, work, progress)
+        statistics = train_in_processes(
+            settings,
+            *(rows, validation, model_folder, output, work, progress),
+            tracked_run=tracker.run_id if tracker else None,
+        )
     else:
         from gukbap.stages.train.training import train_in_process
 
-        statistics = train_in_process(settings, rows, validation, model_folder, output, work, progress)
+        statistics = train_in_process(
+            settings, rows, validation, model_folder, output, work, progress, tracker
+        )
     return TrainResult(output, statistics)

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
-from gukbap.ports import Progress, ProgressBar
-from gukbap.stages.train.checkpoints import keep_newest, mark_complete
+from gukbap.stages.train.checkpoints import damage_of, drop_from
 from gukbap.stages.train.items import TrainingItems
 from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
-from gukbap.stages.train.sharding import mixed_precision, require_sharded, sharding_arguments
-
-#: A mean loss over so many times that of a blind guess (the logarithm of the vocabulary) is no training.
-EXPLODED = 2.0
-#: rows that an error names
-ROWS_NAMED = 20
+from gukbap.stages.train.sharding import mixed_precision, sharding_arguments
+from gukbap.stages.train.watch import TrainingWatch
 
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read untyped
@@ -46,130 +36,18 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read unty
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def from_first(self, value: Any) -> Any:
+        """The first process's value, in every process."""
+        return broadcast_object_list([value])[0] if self.accelerator.num_processes > 1 else value
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Put a checkpoint's weights into the model; every process has to call it."""
+        self._load_from_checkpoint(
+            str(checkpoint), self.model_wrapped if self.is_fsdp_enabled else self.model
+        )
+
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.items.sampler
-
-
-class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
-    """Shows progress, marks whole checkpoints, measures at epoch ends, stops in order on a signal.
-
-    Args:
-        measure: measures the validation loss at a step; called by every process alike.
-        epoch_steps: optimiser steps of an epoch.
-        seconds: training time before this process.
-        keep: how many checkpoints are kept.
-    """
-
-    def __init__(
-        self,
-        bar: ProgressBar,
-        measure: Callable[[int, float], None],
-        epoch_steps: int,
-        seconds: float,
-        keep: int,
-    ) -> None:
-        self.trainer: AnswerTrainer | None = None
-        self.stop_requested = False
-        self._bar, self._measure, self._epoch_steps = bar, measure, epoch_steps
-        self._keep = keep
-        self._before, self._start = seconds, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Training time so far, validation left out."""
-        return self._before + time.monotonic() - self._start
-
-    def _somebody_stops(self) -> bool:
-        """Whether a signal reached any process; all must stop after the same step."""
-        assert self.trainer is not None
-        accelerator = self.trainer.accelerator
-        if accelerator.num_processes == 1:
-            return self.stop_requested
-        flag = torch.tensor(int(self.stop_requested), device=accelerator.device)
-        stopping = bool(accelerator.reduce(flag, "sum"))
-        # Only ever set: a signal that came while the flags were summed waits for the next step's sum.
-        if stopping:
-            self.stop_requested = True
-        return stopping
-
-    def _measure_at(self, step: int, epoch: float) -> None:
-        began = time.monotonic()
-        self._measure(step, epoch)
-        self._start += time.monotonic() - began
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure the untrained model, or what a kill between an epoch's checkpoint and its
-        measurement left out."""
-        assert self.trainer is not None
-        require_sharded(self.trainer.model_wrapped, self.trainer.settings)
-        self._start = time.monotonic()
-        if state.global_step % self._epoch_steps == 0:
-            self._measure_at(state.global_step, float(state.epoch or 0.0))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count the step; where a signal came, save and stop."""
-        self._bar.advance(1)
-        if self._somebody_stops():
-            control.should_save = control.should_training_stop = True
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Show the loss; one that is no number, or far worse than a guess, ends the training."""
-        loss = logs.get("loss")
-        if loss is None:
-            return
-        norm = logs.get("grad_norm", 0.0)
-        # A checkpoint is saved after this, so that none ever holds weights that are no numbers.
-        assert self.trainer is not None
-        most = EXPLODED * math.log(self.trainer.vocabulary)
-        if not (math.isfinite(loss) and math.isfinite(norm) and loss <= most):
-            rows = self.trainer.items.rows_of_step(state.global_step)
-            named = ", ".join(rows[:ROWS_NAMED]) + (", …" if len(rows) > ROWS_NAMED else "")
-            raise GukbapError(
-                f"the training loss became {loss} (gradient norm {norm}) at step {state.global_step}, on the "
-                f"rows {named}",
-                expected=f"a loss of at most {most:.1f}, twice that of a blind guess at each token",
-                fix="look at these rows, lower train.learning_rate, or set train.precision=float32; "
-                "the last checkpoint is from before",
-            )
-        self._bar.advance(0, f"loss {loss:.4f}")
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as whole once every process has written its part; then the oldest may go."""
-        assert self.trainer is not None
-        self.trainer.accelerator.wait_for_everyone()
-        if state.is_world_process_zero:
-            checkpoints = Path(args.output_dir)
-            mark_complete(checkpoints / f"checkpoint-{state.global_step}", self.seconds)
-            keep_newest(checkpoints, self._keep)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure, unless the epoch was broken off."""
-        if state.global_step % self._epoch_steps == 0:
-            self._measure_at(state.global_step, float(state.epoch))
-
-
-@contextmanager
-def stopping_in_order(watch: TrainingWatch, progress: Progress) -> Iterator[None]:
-    """On SIGINT or SIGTERM finish the step, save a checkpoint and raise KeyboardInterrupt; on a
-    second signal raise it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if watch.stop_requested:
-            raise KeyboardInterrupt
-        watch.stop_requested = True
-        progress.say("stopping after this step, with a checkpoint; once more to stop at once")
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-        if watch.stop_requested:
-            raise KeyboardInterrupt
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def build_trainer(
@@ -178,8 +56,12 @@ def build_trainer(
     items: TrainingItems,
     checkpoints: Path,
     watch: TrainingWatch,
+    followers: Sequence[TrainerCallback] = (),
 ) -> AnswerTrainer:
     """A Trainer whose world has exactly `train.processes` processes.
+
+    Args:
+        followers: callbacks that come after the watch.
 
     Raises:
         GukbapError: the world has another size.
@@ -191,7 +73,7 @@ def build_trainer(
         args=_arguments(settings, model, checkpoints),
         data_collator=items.collator,
         train_dataset=items.items,
-        callbacks=[*items.callbacks, watch],
+        callbacks=[*items.callbacks, watch, *followers],
     )
     # It prints every log to standard output, which belongs to machine-readable results.
     trainer.remove_callback(PrinterCallback)
@@ -218,6 +100,27 @@ def require_same_start(trainer: AnswerTrainer, step: int) -> None:
             expected="the same checkpoints on every node",
             fix="check that cluster.work_claim is ReadWriteMany and the same on all nodes, and run again",
         )
+
+
+def take_checkpoint(trainer: AnswerTrainer, folder: Path, step: int) -> None:
+    """Put the weights of a step's checkpoint into the model.
+
+    Raises:
+        GukbapError: the checkpoint is damaged. It and the later ones are removed, so that the next attempt
+            makes it again.
+    """
+    path = folder / f"checkpoint-{step}"
+    first = trainer.is_world_process_zero()
+    damage = trainer.from_first(damage_of(path) if first else None)
+    if damage is not None:
+        if first:
+            drop_from(folder, step)
+        trainer.accelerator.wait_for_everyone()
+        raise GukbapError(
+            f"{path.name}, which was to become the model, is damaged: {damage}",
+            fix="run again: training goes on from the checkpoint before it",
+        )
+    trainer.load_weights(path)
 
 
 def _arguments(settings: TrainSettings, model: Any, checkpoints: Path) -> Any:

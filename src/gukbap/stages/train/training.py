@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,29 @@ from transformers.utils import logging as transformers_logging
 
 import gukbap
 from gukbap.chat_templates import ChatTemplate, load_template
-from gukbap.config import TrainSettings
+from gukbap.config import TrainConfig, TrainSettings
 from gukbap.errors import ConfigError, ModelError
-from gukbap.ports import Progress
+from gukbap.ports import Progress, Tracker
 from gukbap.schemas import Row
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.checkpoints import newest_complete, newest_marked, seconds_until, step_of
+from gukbap.stages.train.dev_set import dev_set
 from gukbap.stages.train.dropout import use_residual_dropout
-from gukbap.stages.train.encoding import EncodedRows, encode_rows
+from gukbap.stages.train.encoding import encode_rows
+from gukbap.stages.train.evaluations import Evaluations, best_in
 from gukbap.stages.train.export import DTYPES, export_model, probe_ids, probe_logits
 from gukbap.stages.train.failures import explained_failures
+from gukbap.stages.train.figures import course_figures, row_figures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.items import training_items
+from gukbap.stages.train.live import LiveSeries, StepSeries, live_series
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
 from gukbap.stages.train.sharding import gathered_weights
-from gukbap.stages.train.trainer import (
-    TrainingWatch,
-    build_trainer,
-    require_same_start,
-    stopping_in_order,
-)
-from gukbap.stages.train.validation import perplexity, validation_losses
+from gukbap.stages.train.trainer import build_trainer, require_same_start, take_checkpoint
+from gukbap.stages.train.validation import validation_losses
+from gukbap.stages.train.watch import StoppedEarlyError, TrainingWatch, stopping_in_order
 
 
 def train_in_process(
@@ -46,6 +47,7 @@ def train_in_process(
     output: Path,
     work: Path,
     progress: Progress,
+    tracker: Tracker | None = None,
 ) -> dict[str, Any]:
     """As `stages.train.train`, in this process; returns the statistics."""
     transformers_logging.disable_progress_bar()
@@ -66,38 +68,67 @@ def train_in_process(
     items = training_items(training_set.examples, settings, model, collator.pad_id)
     total = items.epoch_steps * settings.train.epochs
     measurements = Measurements(work / MEASUREMENTS, writes=first)
-    checkpoint = _checkpoint(work / CHECKPOINTS, progress) if 0 in measurements else None
+    checkpoint = _checkpoint(work, settings.train, progress) if 0 in measurements else None
     done = step_of(checkpoint)
     if checkpoint:
         progress.say(f"training goes on from step {done} of {total}")
+    prompts = dev_set(settings, validation_set.examples, tokenizer, template)
 
-    def measure(step: int, epoch: float) -> None:
-        if step not in measurements:
-            device, size = trainer.args.device, settings.train.per_device_batch_size
-            losses = validation_losses(
-                trainer.model_wrapped, validation_set.examples, collator, size, device, progress
-            )
-            measurements.record(step, epoch, losses)
-            progress.say(f"validation loss at step {step}: {losses['answer_loss']:.4f} on answers")
-
-    with explained_failures(work / CHECKPOINTS), progress.bar("train (steps)", total, done) as bar:
-        watch = TrainingWatch(
-            bar, measure, items.epoch_steps, seconds_until(checkpoint), settings.train.keep_checkpoints
+    def measure() -> dict[str, Any]:
+        device, size = trainer.args.device, settings.train.per_device_batch_size
+        losses = validation_losses(
+            trainer.model_wrapped, validation_set.examples, collator, size, device, progress
         )
-        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch)
+        answers = prompts.answered(trainer.accelerator.unwrap_model(trainer.model_wrapped))
+        # GPUs may differ in the last bit, and all processes have to decide alike.
+        shared: dict[str, Any] = trainer.from_first({**losses, **answers})
+        return shared
+
+    with (
+        explained_failures(work / CHECKPOINTS),
+        live_series(tracker, progress) as series,
+        progress.bar("train (steps)", total, done) as bar,
+    ):
+        evaluations = Evaluations(
+            settings.train,
+            measurements,
+            measure,
+            lambda step: _tell(measurements.history_point(step), series, progress),
+            epoch_steps=items.epoch_steps,
+            total=total,
+        )
+        watch = TrainingWatch(bar, evaluations, seconds_until(checkpoint), settings.train.keep_checkpoints)
+        followers = [StepSeries(series, items, lambda: watch.seconds)] if series else []
+        trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch, followers)
         require_same_start(trainer, done)
-        with stopping_in_order(watch, progress):
+        with stopping_in_order(watch, progress), suppress(StoppedEarlyError):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        ended = trainer.state.global_step
+        best = evaluations.best(ended) or ended
+        if best != ended:
+            progress.say(f"the model of step {best} is taken, by {settings.train.selection}")
+            take_checkpoint(trainer, work / CHECKPOINTS, best)
         statistics = {
-            **_statistics(training_set, validation_set, measurements, trainer.state.log_history),
+            **row_figures(training_set, validation_set),
+            **course_figures(measurements, trainer.state.log_history, best, settings.train),
             "parity": parity,
             **items.statistics,
             "processes": trainer.accelerator.num_processes,
             "seconds": watch.seconds,
-            "trained_tokens_per_second": training_set.trained_tokens * settings.train.epochs / watch.seconds,
+            "trained_tokens_per_second": training_set.trained_tokens
+            * (ended / items.epoch_steps)
+            / watch.seconds,
         }
         _export(trainer, tokenizer, template, settings, {**identity, "statistics": statistics}, output)
     return statistics
+
+
+def _tell(point: dict[str, Any], series: LiveSeries | None, progress: Progress) -> None:
+    """Say what an evaluation has found."""
+    if series:
+        series.add(point["step"], point)
+    score = f", dev score {point['dev_score']:.2f}" if "dev_score" in point else ""
+    progress.say(f"validation loss at step {point['step']}: {point['validation_loss']:.4f} on answers{score}")
 
 
 def _load(kind: Any, folder: Path, **arguments: Any) -> Any:
@@ -131,43 +162,11 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     return model
 
 
-def _checkpoint(folder: Path, progress: Progress) -> Path | None:
+def _checkpoint(work: Path, train: TrainConfig, progress: Progress) -> Path | None:
     # Whoever started several processes has read every byte, so that each of them need not.
-    return newest_marked(folder) if "RANK" in os.environ else newest_complete(folder, progress)
-
-
-def _statistics(
-    training_set: EncodedRows,
-    validation_set: EncodedRows,
-    measurements: Measurements,
-    log: Sequence[dict[str, Any]],
-) -> dict[str, Any]:
-    steps = [
-        {key: entry[key] for key in ("step", "epoch", "loss", "learning_rate", "grad_norm") if key in entry}
-        for entry in log
-        if "loss" in entry
-    ]
-    base, tuned = measurements.first, measurements.last
-    return {
-        "rows": training_set.rows,
-        "examples": len(training_set.examples),
-        "dropped": training_set.dropped,
-        "over_length": training_set.over_length,
-        "tokens": training_set.tokens,
-        "trained_tokens": training_set.trained_tokens,
-        "validation_rows": validation_set.rows,
-        "validation_dropped": validation_set.dropped,
-        "validation_tokens": validation_set.tokens,
-        "validation_trained_tokens": validation_set.trained_tokens,
-        "steps": len(steps),
-        "base_loss": base["answer_loss"],
-        "base_full_loss": base["full_loss"],
-        "validation_loss": tuned["answer_loss"],
-        "validation_full_loss": tuned["full_loss"],
-        "validation_perplexity": perplexity(tuned["answer_loss"]),
-        "validation_by_category": measurements.by_category(),
-        "history": sorted([*measurements.points, *steps], key=lambda point: point["step"]),
-    }
+    if "RANK" in os.environ:
+        return newest_marked(work / CHECKPOINTS)
+    return newest_complete(work / CHECKPOINTS, progress, best_in(work / MEASUREMENTS, train))
 
 
 def _export(
@@ -193,6 +192,7 @@ def _export(
             "validation_sha256": results["validation_sha256"],
             "settings": settings.model_dump(mode="json"),
             "losses": {key: value for key, value in statistics.items() if key.endswith("_loss")},
+            "selection": statistics["selection"],
             "gukbap_version": gukbap.__version__,
         }
         export_model(model, weights, tokenizer, template, facts, output, precision=precision, logits=logits)

@@ -13,9 +13,7 @@ from gukbap.errors import GukbapError
 from gukbap.ports import Progress
 from gukbap.stages.train.batches import Collator
 from gukbap.stages.train.encoding import Example
-
-#: what the names of categories' losses begin with
-CATEGORY = "category/"
+from gukbap.stages.train.measurements import CATEGORY
 
 
 def validation_losses(
@@ -62,11 +60,6 @@ def validation_losses(
             fix="look at the base model; if training spoilt it, lower train.learning_rate",
         )
     return losses
-
-
-def perplexity(loss: float) -> float:
-    """Of a mean cross-entropy in nats a token."""
-    return math.exp(min(loss, 700.0))  # beyond that it is no float
 
 
 def _batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:

@@ -8,7 +8,6 @@ import pytest
 
 from gukbap.stages.train.forecast import KNOWN_SHAPES, Data
 from gukbap.stages.train.forecast.work import steps_of, work_of
-from gukbap.stages.train.limits import LOGITS_AT_ONCE
 from gukbap.stages.train.order import steps_per_epoch
 from tests.stages.train.examples import settings
 from tests.stages.train.forecast.shapes import TINY, training
@@ -42,12 +41,6 @@ def test_checkpointing_computes_the_layers_once_more() -> None:
     forward = 8 * 2 * (2 * MATRICES + 4 * 2 * 8)
     assert again.operations - plain.operations == forward
     assert again.model_operations == plain.model_operations
-
-
-def test_logits_in_chunks_are_computed_twice() -> None:
-    shape = replace(TINY, vocabulary=LOGITS_AT_ONCE // 2)
-    found = work_of(training(shape, epochs=1), Data(rows=1, tokens=4))
-    assert found.operations - found.model_operations == 2 * 4 * shape.embedding
 
 
 def test_a_window_bounds_what_is_looked_back_on() -> None:

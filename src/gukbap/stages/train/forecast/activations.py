@@ -87,11 +87,9 @@ def layer_activations(shape: ModelShape, mode: Mode, batch: Batch, *, sliding: b
 
 
 def head_activations(shape: ModelShape, mode: Mode, batch: Batch) -> int:
-    """The last norm, and the states that the loss is taken over."""
-    states = product_bytes(mode) * batch.trained * shape.hidden
-    # The norm's own output is not kept: the chosen positions are copied out of it.
-    norm = _norm_before(shape, mode, products=0)
-    return norm * batch.tokens + states
+    """The last norm. Its own output is not kept: the chosen positions are copied out of it, and their
+    gradient is taken at once."""
+    return _norm_before(shape, mode, products=0) * batch.tokens
 
 
 def needs_mask(shape: ModelShape, batch: Batch, *, sliding: bool) -> bool:

@@ -17,11 +17,7 @@ from gukbap.stages.train.forecast.activations import (
     shared_activations,
 )
 from gukbap.stages.train.forecast.process import Memory, Training, chunk_positions
-from gukbap.stages.train.limits import SHARDED_ACCUMULATION
-
-#: float32 tensors of a position's logits that are alive at once in the backward pass of cross_entropy:
-#: the log-probabilities, their gradient and the logits' gradient; a softcap keeps its tanh besides.
-_LOGIT_TENSORS = 3
+from gukbap.stages.train.limits import DEV_BATCH, SHARDED_ACCUMULATION
 
 
 def peak(training: Training) -> tuple[str, Memory]:
@@ -36,13 +32,12 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
         # Two Adam moments in float32, as the parameters are. (The parameters are the master weights.)
         optimiser=2 * FLOAT32 * training.trainable // training.shards,
     )
-    yield "end of the forward pass", _forward_end(training, base)
     yield "loss", _loss(training, base)
-    yield "output layer", _output_layer(training, base)
     yield "first layer of the backward pass", _first_layer(training, base)
     yield "last layer of the backward pass", _last_layer(training, base)
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
+    yield "answers to dev prompts", _dev_answers(training, base)
 
 
 def _frozen(training: Training) -> int:
@@ -72,14 +67,9 @@ def _layer_gathering(training: Training) -> int:
     return 3 * training.gathered_bytes * training.shape.layer_parameters if training.sharded else 0
 
 
-def _head_gathering(training: Training, *, arriving: int) -> int:
-    """The output layer is gathered for the loss and stays until its backward pass is over.
-
-    Args:
-        arriving: parameters in the buffer of a gathering under way: the output layer's in the forward
-            pass, and in the backward pass those of the last layer, which is fetched ahead.
-    """
-    return training.gathered_bytes * (training.shape.embedding + arriving) if training.sharded else 0
+def _head_gathering(training: Training) -> int:
+    """The output layer as it is gathered for the loss, and the buffer that it arrived in."""
+    return 2 * training.gathered_bytes * training.shape.embedding if training.sharded else 0
 
 
 def _layer_reduction(training: Training) -> int:
@@ -88,9 +78,9 @@ def _layer_reduction(training: Training) -> int:
 
 
 def _kept_activations(training: Training) -> int:
-    """All that the forward pass leaves for the backward pass."""
+    """All that the forward pass leaves for the backward pass, the gradient of the chosen states included."""
     shape, mode, batch = training.shape, training.mode, training.batch
-    head = head_activations(shape, mode, batch)
+    head = head_activations(shape, mode, batch) + _chosen_states(training)
     if not training.config.gradient_checkpointing:
         return model_activations(shape, mode, batch) + head
     hidden = shape.layers * hidden_bytes(shape, mode, batch)
@@ -98,64 +88,58 @@ def _kept_activations(training: Training) -> int:
 
 
 def _cast_weights(training: Training) -> int:
-    """Autocast keeps a bfloat16 copy of each matrix: until the forward pass is over, and where nothing is
-    computed again until the backward pass has used it."""
+    """Autocast keeps a bfloat16 copy of each layer's matrices: until the forward pass is over, and where
+    nothing is computed again until the backward pass has used it."""
     if training.mode != "autocast":
         return 0
-    shape = training.shape
-    return BFLOAT16 * (shape.layers * shape.layer_matrices + shape.embedding)
+    return BFLOAT16 * training.shape.layers * training.shape.layer_matrices
+
+
+def _chosen_states(training: Training) -> int:
+    """The states that the loss is taken over."""
+    return residual_bytes(training.mode) * training.batch.trained * training.shape.hidden
 
 
 def _loss(training: Training, base: Memory) -> Memory:
-    """In cross_entropy's backward pass; of several chunks, in a later one's."""
-    shape, trained = training.shape, training.batch.trained
-    chunk = chunk_positions(training, trained)
-    tensors = _LOGIT_TENSORS + (shape.logit_cap is not None)
-    # The sum of the chunks before and this chunk's gradient.
-    head = 2 * _head_gradient(training) if trained > chunk else 0
+    """At the end of the forward pass, which takes the gradients of logits, states and matrix, too."""
+    shape = training.shape
+    # Autocast: the output layer's copy, and where it is trained a product that is added to its gradient.
+    copies = 1 + training.head_is_trained if training.mode == "autocast" else 0
     return replace(
         base,
-        gradients=_kept_gradients(training) + head,
-        gathered=_head_gathering(training, arriving=shape.layer_parameters),
-        activations=_kept_activations(training) + _lasting_casts(training),
-        logits=tensors * FLOAT32 * chunk * shape.vocabulary,
+        gradients=_kept_gradients(training) + _head_gradient(training),
+        gathered=_head_gathering(training),
+        activations=_kept_activations(training)
+        + _chosen_states(training)
+        + _cast_weights(training)
+        + copies * BFLOAT16 * shape.embedding,
+        logits=_logit_bytes(training) * chunk_positions(training, training.batch.trained) * shape.vocabulary,
     )
+
+
+def _logit_bytes(training: Training) -> int:
+    """Of one logit: in float32, beside what a product gave or takes in bfloat16, or a softcap's slope."""
+    if training.shape.logit_cap is not None:
+        return 2 * FLOAT32
+    return FLOAT32 if training.mode == "float32" else FLOAT32 + BFLOAT16
 
 
 def _lasting_casts(training: Training) -> int:
     return 0 if training.config.gradient_checkpointing else _cast_weights(training)
 
 
-def _forward_end(training: Training, base: Memory) -> Memory:
-    """Logits and log-probabilities, with all of autocast's copies."""
-    chunk = chunk_positions(training, training.batch.trained)
-    return replace(
-        base,
-        gradients=_kept_gradients(training),
-        gathered=_head_gathering(training, arriving=training.shape.embedding),
-        activations=_kept_activations(training) + _cast_weights(training),
-        logits=2 * FLOAT32 * chunk * training.shape.vocabulary,
-    )
-
-
-def _output_layer(training: Training, base: Memory) -> Memory:
-    """In the output layer's backward pass: of the logits only their gradient is left."""
-    found = _loss(training, base)
-    chunk = chunk_positions(training, training.batch.trained)
-    head = max(found.gradients, _kept_gradients(training) + _head_gradient(training))
-    return replace(found, gradients=head, logits=FLOAT32 * chunk * training.shape.vocabulary)
-
-
 def _head_gradient(training: Training) -> int:
-    return product_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
+    """The output layer's gradient, in the type of its parameters where the loss sees them."""
+    return residual_bytes(training.mode) * training.shape.embedding if training.head_is_trained else 0
 
 
 def _first_layer(training: Training, base: Memory) -> Memory:
     """Where the backward pass begins: all activations are still there."""
     shape = training.shape
-    # Of one piece with the embedding's, the head's gradient waits for it; else it is added at once.
-    waits = shape.tied or training.config.gradient_accumulation == 1
-    head = _head_gradient(training) if waits and not training.sharded else 0
+    # Of one piece with the embedding's, the head's gradient waits for it, and FSDP2 reduces it with the
+    # embedding's; else it is added at once.
+    waits = shape.tied or training.sharded or training.config.gradient_accumulation == 1
+    head = _head_gradient(training) if waits else 0
     kept = _kept_activations(training) + _lasting_casts(training)
     if training.config.gradient_checkpointing:
         kept += _one_layer(training)
@@ -203,7 +187,9 @@ def _backward_end(training: Training, base: Memory) -> Memory:
     """The embedding's gradient comes last."""
     shape, passing = training.shape, 0
     if training.sharded:
-        passing = 2 * training.gathered_bytes * shape.embedding  # whole, and the buffer it is reduced from
+        matrices = 1 if shape.tied else 2
+        # Whole, and the buffer they are reduced from.
+        passing = 2 * training.gathered_bytes * matrices * shape.embedding
     elif not training.config.freeze_embeddings:
         # Added to the head's where they are one, and to that of earlier micro-batches.
         extra = int(shape.tied) + int(training.config.gradient_accumulation > 1)
@@ -214,11 +200,24 @@ def _backward_end(training: Training, base: Memory) -> Memory:
 def _validation(training: Training, base: Memory) -> Memory:
     shape, mode, batch = training.shape, training.mode, training.batch
     positions = batch.rows * (batch.length - 1)
-    logits = 2 * FLOAT32 * chunk_positions(training, positions) * shape.vocabulary
+    logits = _logit_bytes(training) * chunk_positions(training, positions) * shape.vocabulary
     per_token = 3 * product_bytes(mode) * shape.intermediate + 3 * residual_bytes(mode) * shape.hidden
     return replace(
         base,
-        gathered=_head_gathering(training, arriving=shape.embedding),
+        gathered=_head_gathering(training),
         activations=per_token * batch.tokens,
         logits=logits,
+    )
+
+
+def _dev_answers(training: Training, base: Memory) -> Memory:
+    """Keys and values of a batch of dev prompts, as if each were as long as a row may be."""
+    shape, config = training.shape, training.config
+    rows = min(DEV_BATCH, len(config.sample_prompts) + config.dev_prompts)
+    cached = 2 * product_bytes(training.mode) * shape.kv_width * shape.layers
+    return replace(
+        base,
+        gathered=_head_gathering(training, arriving=shape.embedding),
+        activations=rows * training.batch.length * cached,
+        logits=2 * FLOAT32 * rows * shape.vocabulary,
     )

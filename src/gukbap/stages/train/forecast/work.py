@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gukbap.config import TrainConfig
-from gukbap.stages.train.forecast.process import Training, chunk_positions
+from gukbap.stages.train.forecast.process import Training
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,6 @@ def work_of(training: Training, data: Data) -> Work:
     head_passes = 3 if training.head_is_trained else 2
     model = 3 * forward + head_passes * head
     again = forward if training.config.gradient_checkpointing else 0.0
-    # A batch whose logits do not fit at once has each chunk of them computed twice.
-    positions = round(training.config.per_device_batch_size * data.tokens * data.trained_share)
-    again += head if positions > chunk_positions(training, positions) else 0.0
     return Work(steps_of(_items(training, data), training.config), tokens, model, model + again)
 
 

@@ -12,7 +12,7 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.config import GenerateConfig, StoreConfig
 from gukbap.errors import InputError
 from gukbap.stages.generate import load_seeds
-from gukbap.workers.seeds import local_seeds
+from gukbap.workers.fetched_files import local_file
 from tests.servers import S3Server, seaweed_s3
 
 TEXT = "하늘이 파란 까닭을 설명해 주세요."
@@ -26,13 +26,13 @@ def s3_server() -> Iterator[S3Server]:
 
 
 def _seeds(reference: str) -> list[str]:
-    local = local_seeds(reference, SilentProgress())
+    local = local_file(reference, SilentProgress(), "seed file")
     return [seed.instruction for seed in load_seeds(GenerateConfig(seeds=local))]
 
 
 def test_local_references_stay_as_they_are() -> None:
     for reference in ("bundled://seeds", "file:///a/b.csv", "seeds.txt"):
-        assert local_seeds(reference, SilentProgress()) == reference
+        assert local_file(reference, SilentProgress(), "seed file") == reference
 
 
 @pytest.mark.s3
@@ -81,4 +81,4 @@ def test_seeds_in_a_data_set_of_the_hub(hub_cache: Path) -> None:
 )
 def test_a_malformed_hub_reference_is_told(reference: str) -> None:
     with pytest.raises(InputError, match="malformed"):
-        local_seeds(reference, SilentProgress())
+        local_file(reference, SilentProgress(), "seed file")

@@ -1,4 +1,4 @@
-"""Seeds where a step runs: those in a bucket or on the hub are fetched first."""
+"""Single files where a step runs: what lies in a bucket or on the hub is fetched first."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ _ON_THE_HUB = re.compile(
 )
 
 
-def local_seeds(reference: str, progress: Progress) -> str:
-    """The seeds as `load_seeds` takes them: what lies in a bucket or on the hub becomes a local file.
+def local_file(reference: str, progress: Progress, kind: str) -> str:
+    """A reference as a local one: what lies in a bucket or on the hub becomes the file it is fetched to.
+
+    Args:
+        reference: s3://bucket/key, hf://datasets/ORG/NAME@REVISION/FILE; any other is given back as it is.
+        progress: where the download is shown.
+        kind: what the file is, for messages ("seed file").
 
     Raises:
         InputError: the reference is malformed, or nothing lies there.
         StoreError: the store cannot be reached or refuses the keys.
     """
     if reference.startswith("s3://"):
-        return str(_from_bucket(reference, progress))
+        return str(_from_bucket(reference, progress, kind))
     if reference.startswith("hf://"):
-        return str(_from_hub(reference))
+        return str(_from_hub(reference, kind))
     return reference
 
 
-def _from_bucket(reference: str, progress: Progress) -> Path:
+def _from_bucket(reference: str, progress: Progress, kind: str) -> Path:
     from gukbap.adapters.bucket_models import download_model
 
     try:
@@ -35,22 +40,23 @@ def _from_bucket(reference: str, progress: Progress) -> Path:
     except ModelError as error:
         raise InputError(
             f"there is no object {reference}",
-            expected="s3://bucket/key of one seed file",
+            expected=f"s3://bucket/key of one {kind}",
             fix="check the key, or upload the file",
         ) from error
     files = [path for path in folder.rglob("*") if path.is_file()]
     if len(files) != 1:
         raise InputError(
-            f"{len(files)} objects lie under {reference}", expected="s3://bucket/key of one seed file"
+            f"{len(files)} objects lie under {reference}", expected=f"s3://bucket/key of one {kind}"
         )
     return files[0]
 
 
-def _from_hub(reference: str) -> Path:
+def _from_hub(reference: str, kind: str) -> Path:
     match = _ON_THE_HUB.match(reference)
     if not match:
         raise InputError(
-            f"seeds {reference!r} are malformed", expected="hf://datasets/ORG/NAME@REVISION/FILE.jsonl"
+            f"{reference!r} is malformed as the reference of a {kind}",
+            expected="hf://datasets/ORG/NAME@REVISION/FILE.jsonl",
         )
     from huggingface_hub import hf_hub_download
 

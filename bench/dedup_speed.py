@@ -1,0 +1,263 @@
+"""Near-dedup beside datasketch and rensa, and what it costs at which size.
+
+    python bench/dedup_speed.py [--rows 20000] [--rounds 3] [--sizes 1000,20000,100000,1000000]
+
+First part: from strings to what stays, on one core, all ways in turn, so many rounds; the fastest round
+by the process's own CPU seconds counts, which a busy machine disturbs less than the wall clock. Rows
+are invented Korean prose; three tenths are variants of others in particle, ending, spacing, signs,
+Unicode form, or the order of sentences. Recall: variants that are gone, of all. Lost: texts of which no
+form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
+every pair is also compared exactly. They come with `pip install 'gukbap[bench]'`; what is missing is
+left out.
+
+Second part: rows in a file, each size in a process of its own with its workers (dedup.workers as it is);
+CPU and wall microseconds a row, and the peak memory of the process and of its largest worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from bench.korean_rows import VARIANTS, row
+from gukbap.adapters.progress import SilentProgress
+from gukbap.config import DedupConfig, DedupSettings, GenerateConfig
+from gukbap.files import write_jsonl
+from gukbap.schemas import Row
+from gukbap.stages.dedup import dedup_file, near_dedup
+from gukbap.stages.generate import load_seeds
+
+SETTINGS = DedupSettings(seed=42, dedup=DedupConfig())
+PERMUTATIONS, THRESHOLD, SHINGLE = 128, 0.6, 3
+#: a text, and the number of what it is a form of
+Text = tuple[str, int]
+
+
+def _nfd(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
+
+
+def _wide(text: str) -> str:
+    return text.replace(" ", "\u3000").replace(".", "．").replace(",", "，")
+
+
+def _reordered(text: str) -> str:
+    sentences = text.split(". ")
+    return ". ".join(sentences[1:] + sentences[:1])
+
+
+FORMS: tuple[Callable[[str], str], ...] = (*VARIANTS, _nfd, _wide, _reordered)
+
+
+def texts(count: int, seed: int) -> Iterator[Text]:
+    """Invented prose of the seeds' words and of made-up ones, with variants of recent texts among it."""
+    draw = random.Random(seed)
+    words = [word for one in load_seeds(GenerateConfig()) for word in one.instruction.split()]
+    words = [word for word in words if word[-1].isalpha() and word[-1] not in "요다까오줘"]
+    syllables = [word[0] for word in words if "가" <= word[:1] <= "힣"]
+    recent: list[Text] = []
+    for number in range(count):
+        if recent and draw.random() < 0.3:
+            text, family = draw.choice(recent)
+            yield draw.choice(FORMS)(text), family
+            continue
+        text = ". ".join(_sentence(draw, words, syllables) for _ in range(draw.randint(2, 4))) + "."
+        recent = [*recent[-999:], (text, number)]
+        yield text, number
+
+
+def _sentence(draw: random.Random, words: Sequence[str], syllables: Sequence[str]) -> str:
+    drawn = draw.choices(words, k=draw.randint(5, 9))
+    invented = ["".join(draw.choices(syllables, k=3)) + draw.choice(("에서", "에게", "와")) for _ in range(2)]
+    return " ".join([*draw.sample([*drawn, *invented], len(drawn) + 2), draw.choice(("주세요", "습니다"))])
+
+
+def _shingles(text: str) -> list[str]:
+    folded = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return [folded[place : place + SHINGLE] for place in range(max(1, len(folded) - SHINGLE + 1))]
+
+
+def gukbap(given: Sequence[str]) -> set[int]:
+    """This project."""
+    return {int(one.id) for one in near_dedup(SETTINGS, _rows(tuple(given)), SilentProgress()).kept}
+
+
+@cache
+def _rows(given: tuple[str, ...]) -> list[Row]:
+    """Rows as a file of them would have been read, which is no part of near-dedup."""
+    return [row(str(number), text, "답") for number, text in enumerate(given)]
+
+
+def _datasketch(given: Sequence[str], hash_function: Callable[[bytes], int]) -> set[int]:
+    from datasketch import MinHash, MinHashLSH
+
+    lsh = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)
+    kept = set()
+    for number, text in enumerate(given):
+        signature = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=hash_function)
+        signature.update_batch([shingle.encode() for shingle in _shingles(text)])
+        if not lsh.query(signature):
+            lsh.insert(number, signature)
+            kept.add(number)
+    return kept
+
+
+def datasketch_sha1(given: Sequence[str]) -> set[int]:
+    """datasketch as it comes."""
+    from datasketch.hashfunc import sha1_hash32
+
+    return _datasketch(given, sha1_hash32)
+
+
+def datasketch_xxhash(given: Sequence[str]) -> set[int]:
+    """datasketch with the faster hash that its documentation recommends."""
+    import xxhash
+
+    return _datasketch(given, xxhash.xxh32_intdigest)
+
+
+def rensa_deduplicator(given: Sequence[str]) -> set[int]:
+    """rensa's deduplicator, which estimates each candidate's similarity."""
+    from rensa import RMinHashDeduplicator
+
+    deduplicator = RMinHashDeduplicator(threshold=THRESHOLD, num_perm=PERMUTATIONS, use_lsh=True)
+    flags = deduplicator.add_pairs((str(number), _shingles(text)) for number, text in enumerate(given))
+    return {number for number, keep in enumerate(flags) if keep}
+
+
+def rensa_matrix(given: Sequence[str]) -> set[int]:
+    """rensa's batch interface, the fastest that compares all shingles: bands alone decide."""
+    from rensa import RMinHash, RMinHashLSH
+
+    matrix = RMinHash.digest_matrix_from_token_sets([_shingles(text) for text in given], PERMUTATIONS, 42)
+    lsh = RMinHashLSH(THRESHOLD, PERMUTATIONS, 16)
+    flags = lsh.query_duplicate_flags_matrix_one_shot(matrix)
+    return {number for number, duplicate in enumerate(flags) if not duplicate}
+
+
+WAYS: tuple[Callable[[Sequence[str]], set[int]], ...] = (
+    gukbap,
+    rensa_deduplicator,
+    rensa_matrix,
+    datasketch_xxhash,
+    datasketch_sha1,
+)
+
+
+def measure(way: str, count: int, seed: int) -> dict[str, float]:
+    """Run one way on one core."""
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    chosen = next(one for one in WAYS if one.__name__ == way)
+    given = list(texts(count, seed))
+    strings = [text for text, _ in given]
+    chosen(strings[:200])  # imports and tables
+    _rows(tuple(strings))
+    wall, own = time.perf_counter(), time.process_time()
+    kept = chosen(strings)
+    own, wall = time.process_time() - own, time.perf_counter() - wall
+    families = defaultdict(list)
+    for number, (_, family) in enumerate(given):
+        families[family].append(number in kept)
+    variants = sum(len(members) - 1 for members in families.values())
+    gone = sum(len(members) - max(1, sum(members)) for members in families.values())
+    lost = sum(not any(members) for members in families.values())
+    return {"cpu": own, "wall": wall, "recall": gone / variants, "lost": lost / len(families)}
+
+
+def measure_file(count: int, seed: int) -> dict[str, float]:
+    """Near-dedup a file of so many rows."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "rows.jsonl"
+        write_jsonl(source, (row(str(n), text, "답") for n, (text, _) in enumerate(texts(count, seed))))
+        wall, own = time.perf_counter(), _cpu_seconds()
+        kept, removed, work = (folder / name for name in ("kept.jsonl", "removed.jsonl", "work"))
+        done = dedup_file(SETTINGS, source, kept, removed, work, SilentProgress())
+        wall, own = time.perf_counter() - wall, _cpu_seconds() - own
+    peaks = [
+        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    return {"cpu": own, "wall": wall, "kept": done["kept"], "peak": peaks[0], "worker_peak": peaks[1]}
+
+
+def _cpu_seconds() -> float:
+    return sum(one.ru_utime + one.ru_stime for one in _usages())
+
+
+def _usages() -> list[resource.struct_rusage]:
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+
+
+def _apart(*arguments: str) -> dict[str, float] | None:
+    command = [sys.executable, "-m", "bench.dedup_speed", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "ModuleNotFoundError" in done.stderr:
+        return None
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _compare(count: int, rounds: int, seed: int) -> None:
+    names = [way.__name__ for way in WAYS]
+    runs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for _ in range(rounds):
+        for name in names:
+            if result := _apart("--way", name, "--rows", str(count), "--seed", str(seed)):
+                runs[name].append(result)
+    print(f"{count} rows, one core, fastest of {rounds} rounds")
+    best = {name: min(results, key=lambda result: result["cpu"]) for name, results in runs.items()}
+    for name in names:
+        if one := best.get(name):
+            ratio = one["cpu"] / best["gukbap"]["cpu"]
+            print(
+                f"{name:20} {count / one['cpu']:8.0f} rows/s (CPU) {count / one['wall']:8.0f} (wall)  recall "
+                f"{one['recall']:.4f}  lost {one['lost']:.4f}  time / gukbap's: {ratio:.2f}"
+            )
+        else:
+            print(f"{name:20} not installed: pip install 'gukbap[bench]'")
+
+
+def main() -> None:
+    """Run both parts and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", default="1000,20000,100000,1000000")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--way", help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.way:
+        print(json.dumps(measure(arguments.way, arguments.rows, arguments.seed)))
+    elif arguments.file:
+        print(json.dumps(measure_file(arguments.file, arguments.seed)))
+    else:
+        if arguments.rows:
+            _compare(arguments.rows, arguments.rounds, arguments.seed)
+        for size in filter(None, arguments.sizes.split(",")):
+            one = _apart("--file", size, "--seed", str(arguments.seed))
+            assert one
+            print(
+                f"{int(size):9} rows in a file  {one['cpu'] / int(size) * 1e6:7.1f} µs a row (CPU) "
+                f"{one['wall'] / int(size) * 1e6:7.1f} (wall)  peak {one['peak']:6.0f} MB, a worker's "
+                f"{one['worker_peak']:6.0f} MB  kept {one['kept']:.0f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Labelled pairs of Korean instructions: near-duplicates that should go, and twins that must stay."""

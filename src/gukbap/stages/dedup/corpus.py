@@ -1,0 +1,98 @@
+"""The rows of several chunks as one, in the order of rank."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from gukbap.config import DedupConfig
+from gukbap.stages.dedup.chunks import Chunk, FieldName
+from gukbap.stages.dedup.signatures import Indices, Words32, Words64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is: which chunk, and which of its rows."""
+
+    chunk: int
+    row: int
+
+
+class Corpus:
+    """Rows of chunks, numbered by rank: 0 is the best.
+
+    Rank goes by the rule `settings.keep` and then by content, so that it depends neither on the order
+    of the rows nor on how they are cut into chunks.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk], settings: DedupConfig) -> None:
+        self.chunks = chunks
+        self._settings = settings
+        self._ends = list(accumulate(map(len, chunks)))
+        self.order = self._ranked()
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def _ranked(self) -> Indices:
+        rounds, lengths = _joined([c.rounds for c in self.chunks]), _joined([c.lengths for c in self.chunks])
+        ties = _joined([c.ties for c in self.chunks]).reshape(-1, 2)
+        first, second = {
+            "complexity": (-rounds, -lengths),
+            "length": (-lengths, -rounds),
+            "earliest": (rounds, -lengths),
+        }[self._settings.keep]
+        return np.lexsort((ties[:, 1], ties[:, 0], second, first))
+
+    @property
+    def fields(self) -> list[FieldName]:
+        """The fields that are compared."""
+        return list(self.chunks[0].fields) if self.chunks else []
+
+    def bands(self, field: FieldName) -> int:
+        """How many bands the field has; none where only the same texts count."""
+        return len(self.chunks[0].fields[field].keys)
+
+    def place(self, rank: int) -> Place:
+        """Where the row of a rank is."""
+        number = int(self.order[rank])
+        chunk = bisect_right(self._ends, number)
+        return Place(chunk, number - self._ends[chunk] + len(self.chunks[chunk]))
+
+    def text(self, field: FieldName, rank: int) -> str:
+        """A field's compatible text."""
+        place = self.place(rank)
+        return self.chunks[place.chunk].fields[field].texts[place.row]
+
+    def identifier(self, rank: int) -> str:
+        """A row's id."""
+        place = self.place(rank)
+        return self.chunks[place.chunk].ids[place.row]
+
+    def counting(self, field: FieldName) -> np.ndarray:
+        """Whether the field of each row is long enough to tell anything, by rank."""
+        if field == "instruction":
+            return np.ones(len(self), dtype=np.bool_)
+        letters = _joined([chunk.fields[field].letters for chunk in self.chunks])
+        return np.asarray(letters >= self._settings.min_response_chars)[self.order]
+
+    def digests(self, field: FieldName) -> Words64:
+        """n × 2, by rank."""
+        digests = _joined([chunk.fields[field].digests for chunk in self.chunks])
+        return digests.reshape(-1, 2)[self.order]
+
+    def keys(self, field: FieldName, band: int) -> Words32:
+        """A band's keys, by rank."""
+        return _joined([chunk.fields[field].keys[band] for chunk in self.chunks])[self.order]
+
+    def sketches(self, field: FieldName) -> Words64:
+        """n × words, by rank."""
+        return np.concatenate([chunk.fields[field].sketches for chunk in self.chunks])[self.order]
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

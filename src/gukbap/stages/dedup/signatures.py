@@ -1,0 +1,234 @@
+"""MinHash signatures of many texts at once, as keys of bands.
+
+MinHash: Broder, "On the resemblance and containment of documents" (1997). Banding: with b bands of r
+minima each, two texts of Jaccard similarity s share a band with the probability 1 − (1 − s^r)^b. A
+permutation is h → a·h mod 2^32 with an odd, seeded a over well mixed shingles.
+
+A signature depends on the text and the settings alone: not on the other texts, their order, how they
+are cut into blocks, or the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from gukbap.config import DedupConfig
+from gukbap.stages.dedup.text import PART_SIGNS, compatible, fixed_parts
+
+Words32 = npt.NDArray[np.uint32]
+Words64 = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+#: Permutations at the least, so that sketches tell enough where there are few bands.
+_LEAST_PERMUTATIONS = 64
+# Shingles hashed at once: the matrix stays in the processor's cache. Results do not depend on it.
+_HASHES_AT_ONCE = 1 << 17
+_TEXTS_AT_ONCE = 512
+_CODE_POINTS = 0x110000
+_LETTER, _PART = np.uint8(1), np.uint8(2)
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What is known of n texts without reading them again."""
+
+    #: the texts as they are compared (text.compatible); none where only digests are compared
+    texts: Sequence[str]
+    #: letters and digits of each text
+    letters: Indices
+    #: n × 2: 128 bits of a hash of letters, digits and fixed parts; equal for equal texts
+    digests: Words64
+    #: bands × n; equal where two texts agree in a band, in every other one also in their numbers
+    keys: Words32
+    #: n × words: a bit of each minimum, to estimate a candidate's similarity before it is compared
+    sketches: Words64
+
+
+def sign(texts: Sequence[str], settings: DedupConfig, seed: int, *, minhash: bool = True) -> Signatures:
+    """Sign texts.
+
+    Args:
+        texts: as they were written.
+        settings: shingles and bands.
+        seed: of the permutations.
+        minhash: off, there are digests alone, and no keys and sketches.
+    """
+    made = [compatible(text) for text in texts]
+    points, starts, with_parts = _folded(made)
+    parts: list[tuple[str, ...]] = [()] * len(made)
+    for number in with_parts.tolist():
+        parts[number] = fixed_parts(made[number])
+    folded = points.tobytes()
+    bounds = zip((4 * starts[:-1]).tolist(), (4 * starts[1:]).tolist(), parts, strict=True)
+    digests = hashes128(_content(folded[start:end], found) for start, end, found in bounds)
+    letters = np.diff(starts)
+    if not minhash:
+        none = np.zeros((0, len(made)), np.uint32), np.zeros((len(made), 0), np.uint64)
+        return Signatures([], letters, digests, *none)
+    minima = _minima(points, starts, settings, seed)
+    numbers = np.array([_number_key(found) for found in parts], dtype=np.uint64)
+    keys = np.empty((settings.bands, len(made)), dtype=np.uint32)
+    for band in range(settings.bands):
+        # Half of the bands look at the numbers, which keeps templates apart that are filled with numbers;
+        # the others do not, since a number may be written in words.
+        key = (numbers if band % 2 == 0 else np.zeros_like(numbers)) + np.uint64(band)
+        for row in range(settings.band_rows):
+            key = mix(key ^ minima[band * settings.band_rows + row])
+        keys[band] = key >> np.uint64(32)
+    return Signatures(made, letters, digests, keys, _sketches(minima))
+
+
+def permutations(settings: DedupConfig) -> int:
+    """How many permutations a signature has."""
+    return max(settings.bands * settings.band_rows, _LEAST_PERMUTATIONS)
+
+
+def _sketches(minima: Words32) -> Words64:
+    # The high bits of minima are all alike, being of small numbers: spread them first.
+    bits = np.packbits((_mix32(minima) & np.uint32(1)).astype(np.bool_).T, axis=1)
+    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
+    return np.ascontiguousarray(padded).view(np.uint64)
+
+
+def agreement(one: Words64, other: Words64, settings: DedupConfig) -> npt.NDArray[np.float64]:
+    """The Jaccard similarities of pairs of texts, estimated from their sketches.
+
+    Two bits of a minimum agree for the same shingle, and for different ones half of the time (b-bit
+    minwise hashing with b = 1: Li and König, 2010). Standard deviation: √((1 − J²) / permutations).
+    """
+    different = np.bitwise_count(one ^ other).sum(axis=-1, dtype=np.int64)
+    return np.asarray(1.0 - 2.0 * different / permutations(settings))
+
+
+def _content(folded: bytes, parts: tuple[str, ...]) -> bytes:
+    return folded + "\0".join(parts).encode("utf-32-le", "surrogatepass") if parts else folded
+
+
+def hashes128(contents: Iterable[bytes]) -> Words64:
+    """n × 2: 128 bits of a hash of each of some contents, the same in every process."""
+    joined = b"".join(hashlib.blake2b(content, digest_size=16).digest() for content in contents)
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _number_key(parts: tuple[str, ...]) -> int:
+    """Equal for the same numbers in any order: clauses may stand in another one."""
+    if not parts:
+        return 0
+    content = "\0".join(sorted(parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
+@cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """What each code point is, as str and text.fixed_parts have it."""
+    kinds = np.fromiter((chr(point).isalnum() for point in range(_CODE_POINTS)), np.uint8, _CODE_POINTS)
+    for point in np.flatnonzero(kinds).tolist():
+        if chr(point).isdecimal():
+            kinds[point] |= _PART
+    kinds[[ord(sign) for sign in PART_SIGNS]] |= _PART
+    return kinds
+
+
+def _folded(texts: Sequence[str]) -> tuple[Words32, Indices, Indices]:
+    """The folded texts one after the other as code points; where each begins, with a last entry that ends
+    them; and which texts may have fixed parts.
+
+    The same as text.Comparable.folded, for all at once.
+    """
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    ends = np.cumsum(lengths)
+    kinds = _kinds()[points]
+    kept = (kinds & _LETTER).astype(np.bool_)
+    before = np.concatenate(([0], np.cumsum(kept)))
+    without = np.flatnonzero(before[ends] == before[ends - lengths]).tolist()
+    for number in without:
+        start = int(ends[number] - lengths[number])
+        kept[start : ends[number]] = [not sign.isspace() for sign in texts[number]]
+    if without:
+        before = np.concatenate(([0], np.cumsum(kept)))
+    with_parts = np.unique(np.searchsorted(ends, np.flatnonzero(kinds & _PART), side="right"))
+    return points[kept], before[np.concatenate(([0], ends))], with_parts
+
+
+def _minima(points: Words32, starts: Indices, settings: DedupConfig, seed: int) -> Words32:
+    """permutations × texts: the least hash of each text's shingles under each permutation."""
+    length = settings.shingle_chars
+    hashes, starts = _shingle_hashes(points, starts, length)
+    counts = np.diff(starts) - length + 1
+    factors = _factors(seed, permutations(settings))
+    minima = np.empty((len(factors), len(counts)), dtype=np.uint32)
+    # Texts of one length side by side: all columns of a matrix end together.
+    order = np.argsort(counts, kind="stable")
+    for group in _groups(counts[order]):
+        texts = order[group]
+        # A text's last shingle fills its column: a minimum does not see a repetition.
+        rows = np.minimum(np.arange(counts[texts[-1]])[:, None], counts[texts] - 1)
+        block = hashes[starts[:-1][texts] + rows]
+        permuted = np.empty_like(block)
+        least = np.empty((len(factors), len(texts)), dtype=np.uint32)
+        for number, factor in enumerate(factors):
+            np.multiply(block, factor, out=permuted)
+            np.minimum.reduce(permuted, axis=0, out=least[number])
+        minima[:, texts] = least
+    return minima
+
+
+def _shingle_hashes(points: Words32, starts: Indices, length: int) -> tuple[Words32, Indices]:
+    """A hash of the shingle that begins at each character, and where each text begins.
+
+    Texts shorter than a shingle are filled up with zeros, so that each is one shingle of its own.
+    """
+    counts = np.diff(starts)
+    if len(counts) and counts.min() < length:
+        padded = np.concatenate(([0], np.cumsum(np.maximum(counts, length))))
+        wide = np.zeros(int(padded[-1]), dtype=np.uint32)
+        wide[np.arange(len(points)) + np.repeat(padded[:-1] - starts[:-1], counts)] = points
+        points, starts = wide, padded
+    hashes = np.zeros(len(points), dtype=np.uint32)
+    for column in range(length):
+        # Shingles that reach over a text's end are never asked for.
+        hashes[: len(points) - column] ^= points[column:]
+        hashes = _mix32(hashes)
+    return hashes, starts
+
+
+def _groups(counts: Indices) -> Iterator[slice]:
+    """Slices of texts, sorted by their counts, whose matrix has about _HASHES_AT_ONCE shingles."""
+    first = 0
+    while first < len(counts):
+        last = min(len(counts), first + _TEXTS_AT_ONCE)
+        while last - first > 1 and (
+            int(counts[last - 1]) * (last - first) > _HASHES_AT_ONCE
+            or counts[last - 1] > counts[first] + counts[first] // 4 + 8
+        ):
+            last = first + (last - first + 1) // 2
+        yield slice(first, last)
+        first = last
+
+
+def _factors(seed: int, count: int) -> Words32:
+    """Odd factors, drawn by the seed; the first ones do not depend on how many there are."""
+    drawn = mix(np.arange(count, dtype=np.uint64) + mix(np.array([seed], dtype=np.uint64)))
+    return (drawn >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+
+
+def _mix32(values: Words32) -> Words32:
+    """Spread 32-bit numbers evenly: the bijective finaliser of MurmurHash3 (Appleby)."""
+    values = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    values = (values ^ (values >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return values ^ (values >> np.uint32(16))
+
+
+def mix(values: Words64) -> Words64:
+    """Spread 64-bit numbers evenly: the bijective finaliser of SplitMix64 (Steele et al., 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

@@ -1,0 +1,95 @@
+"""What near-dedup did, in records and numbers."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from gukbap.config import DedupSettings
+from gukbap.schemas import Removed, Row
+from gukbap.stages.dedup.chunks import FieldName
+from gukbap.stages.dedup.corpus import Corpus
+from gukbap.stages.dedup.decide import Removal
+from gukbap.stages.dedup.index import Index
+
+# What the sample for a reader's eyes holds.
+_SAMPLED_CLUSTERS, _SAMPLED_ROWS, _EXCERPT_CHARS = 10, 3, 200
+
+
+def reason(removal: Removal) -> str:
+    """A removal in words."""
+    kind = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}[removal.likeness.reason]
+    return f"{kind} {removal.field}"
+
+
+def _keeper_id(corpus: Corpus, index: Index, keeper: int) -> str:
+    if keeper < len(index):
+        return index.identifier(keeper)
+    return corpus.identifier(keeper - len(index))
+
+
+def removed_row(row: Row, corpus: Corpus, index: Index, removal: Removal) -> Removed:
+    """The record of a row that went."""
+    return Removed(
+        row=row,
+        keeper_id=_keeper_id(corpus, index, removal.keeper),
+        similarity=removal.likeness.jaccard,
+        edit_similarity=removal.likeness.edit,
+        reason=reason(removal),
+    )
+
+
+def statistics(
+    settings: DedupSettings, corpus: Corpus, index: Index, removals: Sequence[Removal]
+) -> dict[str, Any]:
+    """What near-dedup did, in numbers."""
+    sizes = Counter(removal.keeper for removal in removals)
+    places = (corpus.place(removal.row - len(index)) for removal in removals)
+    categories = Counter(corpus.chunks[place.chunk].categories[place.row] for place in places)
+    return {
+        "rows": len(corpus),
+        "kept": len(corpus) - len(removals),
+        "removed": len(removals),
+        "clusters": len(sizes),
+        "largest_cluster": max(sizes.values(), default=0) + 1 if len(corpus) else 0,
+        "similarity": settings.dedup.similarity,
+        "bands": settings.dedup.bands,
+        "index_rows": len(index),
+        "removed_by_reason": dict(sorted(Counter(map(reason, removals)).items())),
+        "removed_by_category": dict(sorted(categories.items())),
+        "cluster_sample": _sample(corpus, index, removals),
+    }
+
+
+def _sample(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> list[dict[str, Any]]:
+    """The largest clusters, a few rows of each, with their texts as they were compared."""
+    clusters: defaultdict[int, list[Removal]] = defaultdict(list)
+    for removal in removals:
+        clusters[removal.keeper].append(removal)
+    largest = sorted(clusters.items(), key=lambda item: (-len(item[1]), item[0]))[:_SAMPLED_CLUSTERS]
+    return [
+        {
+            "kept_id": _keeper_id(corpus, index, keeper),
+            "kept": _excerpt(corpus, index, members[0].field, keeper),
+            "size": len(members) + 1,
+            "removed": [
+                {
+                    "id": corpus.identifier(removal.row - len(index)),
+                    "text": _excerpt(corpus, index, removal.field, removal.row),
+                    "reason": reason(removal),
+                    "similarity": removal.likeness.jaccard,
+                    "edit_similarity": removal.likeness.edit,
+                }
+                for removal in members[:_SAMPLED_ROWS]
+            ],
+        }
+        for keeper, members in largest
+    ]
+
+
+def _excerpt(corpus: Corpus, index: Index, field: FieldName, row: int) -> str:
+    if not corpus.bands(field):
+        return ""  # only digests are known of texts that are compared for being the same
+    text = corpus.text(field, row - len(index)) if row >= len(index) else index.text(field, row)
+    return text[:_EXCERPT_CHARS].encode("utf-8", "replace").decode()
