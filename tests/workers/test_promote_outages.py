@@ -22,8 +22,8 @@ from tests.tcp_proxy import Proxy, proxied
 from tests.workers.test_promote import BETTER, promote, settings
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.slow]
-#: every third write is interrupted, other ones where it was delivered
-STRIDE = 3
+#: every fourth write is interrupted, other ones where it was delivered
+STRIDE = 4
 _WRITE = re.compile(rb"^(?:POST|PUT|PATCH|DELETE) (?!\S*/search)")
 
 

@@ -16,6 +16,7 @@ _KINDS: Mapping[str, Kind] = {
     "drop": "share",
     "data.kept_share": "share",
     "data.duplicate_share": "share",
+    "data.excluded_share": "share",
     "coverage": "share",
     "language": "share",
     "stopped": "share",
