@@ -277,3 +277,15 @@ def test_a_teacher_that_the_step_serves_itself_has_image_gpus_and_shared_memory(
     assert "HF_TOKEN" in served.secret_keys("generate", optional=True)
     assert served.container("judge-base-default")["image"].endswith("cpu_image']}}")
     assert len(served.inputs) <= 20
+
+
+def test_steps_that_judge_again_get_the_judges_key(tmp_path: Path, compiled: Compiled) -> None:
+    asking = Compiled(
+        tmp_path, "gukbap-mistral-7b", "promote.rejudge_champion=true", "health.judge_answers=6"
+    )
+    key = compiled.secret_keys("judge-tuned-default", optional=False)
+    assert key
+    for step in ("promote", "report"):
+        assert compiled.secret_keys(step, optional=False) == set()
+        assert asking.secret_keys(step, optional=False) == key
+        assert not asking.tasks[step].get("cachingOptions", {}).get("enableCache")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gukbap.stages.comparable import comparable_metrics
+from gukbap.stages.comparable import comparable_metrics, in_reading_order, model_scores
 from tests.stages.score_documents import document
 
 STATISTICS: dict[str, dict[str, Any]] = {
@@ -94,3 +94,28 @@ def test_what_was_not_measured_has_no_entry() -> None:
     assert "judge.prompt_tokens" not in comparable_metrics({}, half)
     assert comparable_metrics({}, {"train": {"validation_loss": float("nan"), "steps": True}}) == {}
     assert comparable_metrics({}, {"dedup": {"rows": 0, "removed": 0}}) == {}
+
+
+def test_runs_and_baselines_share_the_names_of_their_scores() -> None:
+    scores = document([1.0, 2.0, 3.0] * 4)
+    metrics = comparable_metrics(scores, {})
+    row = next(row for row in scores["table"]["rows"] if row["subject"] == "tuned")
+    shared = {name: value for name, value in model_scores(row).items() if value is not None}
+    assert {name: value for name, value in metrics.items() if name.startswith("score.")} == shared
+    assert shared["score.default"] == pytest.approx(7.0)
+    assert shared["score.default.low"] < shared["score.default"] < shared["score.default.high"]
+    assert shared["score.math.default"] == row["categories"]["수학(Math)"]
+
+
+def test_drop_reasons_are_shares_of_all_candidates() -> None:
+    generate = {"rows": 30, "dropped": 10, "reasons": {"no_change": 6, "refusal": 4}}
+    metrics = comparable_metrics({}, {"generate": generate})
+    assert (metrics["drop.no_change"], metrics["drop.refusal"]) == (0.15, 0.1)
+
+
+def test_readers_meet_scores_first_and_the_whole_before_its_parts() -> None:
+    names = ["zebra", "data.rows", "gain.default", "score.math.default", "score.default", "train.loss"]
+    assert in_reading_order(names) == [
+        *("score.default", "score.math.default", "gain.default"),
+        *("data.rows", "train.loss", "zebra"),
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service import utils
 
 from gukbap.adapters.mlflow_promotions import PromotionLog
 from gukbap.errors import StoreError
@@ -21,6 +22,8 @@ from tests.tcp_proxy import Proxy, proxied
 from tests.workers.test_promote import BETTER, promote, settings
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.slow]
+#: every fourth write is interrupted, other ones where it was delivered
+STRIDE = 4
 _WRITE = re.compile(rb"^(?:POST|PUT|PATCH|DELETE) (?!\S*/search)")
 
 
@@ -72,7 +75,7 @@ def test_whenever_the_server_goes_one_champion_stands(
     client: Any = MlflowClient(tracking_uri=server, registry_uri=server)
     better = [gain + 1 for gain in BETTER]
     outages = 0
-    for write in range(int(delivered), 200, 2):
+    for write in range(int(delivered), 200, STRIDE):
         name = f"model-{delivered}-{write}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
         monkeypatch.setenv("GUKBAP_RUN_ID", f"{name}-first")
@@ -87,6 +90,8 @@ def test_whenever_the_server_goes_one_champion_stands(
                 finished = True
             except StoreError:
                 finished = False
+        # MLflow keeps the address of a run's artifacts for the whole process, which would be gone by now.
+        utils._artifact_repos_cache.clear()
         assert champions(client, name) in ([1], [2])
         _, decision = promote(tmp_path / "second", better, settings(name))
         assert (decision["verdict"], decision["registered"]["version"]) == ("promoted", 2)
@@ -97,4 +102,4 @@ def test_whenever_the_server_goes_one_champion_stands(
         if finished:
             break
         outages += 1
-    assert outages >= 8, "the step writes less often than this test means to interrupt it"
+    assert outages >= 5, "the step writes less often than this test means to interrupt it"

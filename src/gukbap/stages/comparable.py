@@ -69,10 +69,13 @@ def _product(scores: Values) -> dict[str, Any]:
 
 
 def model_scores(row: Values) -> dict[str, Any]:
-    """A row of a score table (ScoreRow) as score.STRATEGY and score.CATEGORY.STRATEGY; None: not scored."""
-    strategy = row["strategy"]
+    """A row of a score table (ScoreRow) as score.STRATEGY, with the ends of its interval, and
+    score.CATEGORY.STRATEGY; None: not scored."""
+    strategy, interval = row["strategy"], row.get("interval") or {}
     return {
         f"score.{strategy}": row.get("overall"),
+        f"score.{strategy}.low": interval.get("low"),
+        f"score.{strategy}.high": interval.get("high"),
         **{
             f"score.{_short(category)}.{strategy}": score
             for category, score in row.get("categories", {}).items()
@@ -81,9 +84,11 @@ def model_scores(row: Values) -> dict[str, Any]:
 
 
 def in_reading_order(names: Iterable[str]) -> list[str]:
-    """Names of metrics as a reader wants them: scores, gains and their parts first, then data and cost."""
+    """Names of metrics as a reader wants them: scores and gains first, each whole before its parts."""
     order = {prefix: place for place, prefix in enumerate(READING_ORDER)}
-    return sorted(names, key=lambda name: (order.get(name.partition(".")[0], len(order)), name))
+    return sorted(
+        names, key=lambda name: (order.get(name.partition(".")[0], len(order)), name.count("."), name)
+    )
 
 
 def _short(category: str) -> str:

@@ -16,6 +16,7 @@ _KINDS: Mapping[str, Kind] = {
     "drop": "share",
     "data.kept_share": "share",
     "data.duplicate_share": "share",
+    "data.excluded_share": "share",
     "coverage": "share",
     "language": "share",
     "stopped": "share",
@@ -75,6 +76,8 @@ def health(config: HealthConfig, last: str, before: Mapping[str, float], now: Ma
 
 def _kind(name: str) -> Kind | None:
     parts = name.split(".")
+    if parts[0] == "score" and len(parts) > 2:
+        return None  # a category's seven questions waver by more than a step
     known = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
     return next((_KINDS[prefix] for prefix in known if prefix in _KINDS), None)
 

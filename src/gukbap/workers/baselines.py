@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from gukbap.files import canonical_json, sha256_text
 from gukbap.schemas import Judgement
 from gukbap.stages.comparable import model_scores
 from gukbap.stages.report import read_baseline
-from gukbap.stages.scores import ScoreRow, score_table
+from gukbap.stages.scores import score_table
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,9 @@ def _import(
     rows = score_table(judgements, seed=seed).rows
     known = run.info.status == "FINISHED"
     if not known:
-        tracker.metrics({key: value for row in rows for key, value in _metrics(row).items()})
+        scores = {key: value for row in rows for key, value in model_scores(row.model_dump()).items()}
+        tracker.metrics({key: value for key, value in scores.items() if value is not None})
         tracker.tags({"gukbap.judge": ", ".join(sorted({row.judge for row in rows}))})
         # Last: a run that is finished has all its numbers.
         tracker.finish()
     return Imported(name, str(run.info.run_id), [row.strategy for row in rows], known)
-
-
-def _metrics(row: ScoreRow) -> dict[str, float]:
-    found = {
-        **model_scores(row.model_dump()),
-        f"score.{row.strategy}.low": row.interval.low if row.interval else None,
-        f"score.{row.strategy}.high": row.interval.high if row.interval else None,
-    }
-    return {key: value for key, value in found.items() if value is not None and math.isfinite(value)}

@@ -195,7 +195,8 @@ def test_answers_in_another_language_are_refused_however_they_score() -> None:
     assert decision.verdict == "refused"
     floor, drop = check(decision, "language compliance"), check(decision, "language drop")
     assert (floor.verdict, floor.limit, drop.verdict) == ("failed", 0.9, "failed")
-    assert [floor.value, drop.value] == pytest.approx([2 / 3, -1 / 3])
+    assert floor.value == pytest.approx(2 / 3)
+    assert drop.value == pytest.approx(-1 / 3)
     assert decision.reasons[0].startswith("language compliance: 66.7%")
     allowed = decided(english, settings(min_language_compliance=0.5))
     assert check(allowed, "language compliance").verdict == "passed"
