@@ -138,7 +138,12 @@ def clean(
 @recipe_option
 @overrides_option
 @output_option
-def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> None:
+@click.option(
+    "--index",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with what earlier runs kept, which stays; what is kept now is added. Made when missing.",
+)
+def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path, index: Path | None) -> None:
     """Remove near-duplicates of ROWS: rows.jsonl, removed.jsonl, statistics.json."""
     from gukbap.workers.stages import run_dedup
 
@@ -148,6 +153,7 @@ def dedup(rows: Path, recipe: str, overrides: tuple[str, ...], output: Path) -> 
         rows=output / "rows.jsonl",
         removed=output / "removed.jsonl",
         statistics=output / "statistics.json",
+        index=index,
     )
     _tell(output, outcome)
 

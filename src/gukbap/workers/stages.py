@@ -113,15 +113,24 @@ def _teacher(
 
 @leaving_errors
 def run_dedup(
-    settings: DedupSettings, *, source: Path, rows: Path, removed: Path, statistics: Path
+    settings: DedupSettings,
+    *,
+    source: Path,
+    rows: Path,
+    removed: Path,
+    statistics: Path,
+    index: Path | None = None,
 ) -> Outcome:
-    """Remove near-duplicates; removed rows are kept beside with their keeper."""
+    """Remove near-duplicates; removed rows are kept beside with their keeper.
+
+    `index`: a folder with what earlier runs kept, which takes up what this one keeps.
+    """
     from gukbap.stages.dedup import dedup_file
     from gukbap.stages.training_input import reading_training
 
     with context.tracked(settings.step, settings) as log, reading_training(source, Row):
         work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
-        done = dedup_file(settings, source, rows, removed, work, context.progress())
+        done = dedup_file(settings, source, rows, removed, work, context.progress(), index=index)
         outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
     # The rows are in their place now; their chunks are only a burden.

@@ -84,3 +84,12 @@ def test_a_segment_that_no_list_names_is_written_anew(tmp_path: Path) -> None:
     assert run(tmp_path / "a", of_texts(BASE), SETTINGS, tmp_path / "index") == ["r0"]
     verify(tmp_path / "index")
     assert Index.open(tmp_path / "index", SETTINGS).identifier(0) == "r0"
+
+
+def test_a_run_that_is_tried_again_does_not_find_its_own_rows(tmp_path: Path) -> None:
+    rows = families(30, seed=10)
+    first = run(tmp_path / "a", rows[:40], SETTINGS, tmp_path / "index")
+    second = run(tmp_path / "b", rows[40:], SETTINGS, tmp_path / "index")
+    assert run(tmp_path / "c", rows[:39:-1], SETTINGS, tmp_path / "index") == second[::-1]
+    assert len(Index.open(tmp_path / "index", SETTINGS)) == len(first) + len(second)
+    verify(tmp_path / "index")

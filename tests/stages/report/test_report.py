@@ -126,9 +126,12 @@ def test_plots_follow_the_page_and_keep_korean_as_text(tmp_path: Path) -> None:
 
 def test_text_of_models_cannot_leave_its_place(tmp_path: Path) -> None:
     evil = "</dd><script>alert(1)</script> {{ 7 * 7 }}\n````\n# Not a heading"
+    gone = {"id": "b", "text": "<b>|gone", "reason": "near", "similarity": 0.5, "edit_similarity": 0.91}
+    cluster = {"kept_id": "a", "kept": "<i>|stays", "size": 2, "removed": [gone]}
+    dedup = {"kept": 1, "removed_by_reason": {"<i>|x|": 3}, "cluster_sample": [cluster]}
     facts = build_facts(
         samples.recipe(),
-        statistics={**samples.statistics(), "dedup": {"kept": 1, "removed_by_reason": {"<i>|x|": 3}}},
+        statistics={**samples.statistics(), "dedup": dedup},
         rows=[samples.row("a", evil, None)],
     )
     judged = [one.model_copy(update={"judge": "<b>judge|"}) for one in samples.judgements()]
@@ -140,6 +143,8 @@ def test_text_of_models_cannot_leave_its_place(tmp_path: Path) -> None:
     assert fenced is not None
     assert fenced[2] == evil
     assert r"\<i\>\|x\| 3" in texts["report.md"]
+    assert r"| \<i\>\|stays | 2 | \<b\>\|gone | 0.91 |" in texts["report.md"]
+    assert "<b>|gone (near, edit similarity 0.91)" in page.words
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.text import NUMERALS, TELLING, Comparable, jaccard
+from gukbap.stages.dedup.text import NUMERALS, TELLING, Comparable, jaccard, turns
 from gukbap.stages.dedup.words import common_form, is_grammar, place_in_sentence, stem
 
+_ABOUT = 3
 _DENIALS = frozenset(("안", "못"))
 Reason = Literal["same", "near", "rearranged"]
 
@@ -81,7 +82,7 @@ def _reach(left: Sequence[str], right: Sequence[str], similarity: float) -> npt.
 
 
 def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:
-    if one.counted != other.counted or one.turns != other.turns:
+    if one.counted != other.counted or turns(one.folded) != turns(other.folded):
         return False
     if _change_roles(one, other):
         return False
@@ -96,11 +97,11 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     the same place of the sentence; the same change in a long text is none, and neither are a few other
     words.
     """
-    if one.turns != other.turns:
-        return False
     ops = [op for op in Levenshtein.opcodes(one.folded, other.folded) if op.tag != "equal"]
-    mine = _changed_words(one, [(op.src_start, op.src_end) for op in ops])
-    theirs = _changed_words(other, [(op.dest_start, op.dest_end) for op in ops])
+    here, there = [(op.src_start, op.src_end) for op in ops], [(op.dest_start, op.dest_end) for op in ops]
+    if turns(_surroundings(one, here)) != turns(_surroundings(other, there)):
+        return False
+    mine, theirs = _changed_words(one, here), _changed_words(other, there)
     every = [changed.word for changed in (*mine, *theirs)]
     suspicious = one.parts != other.parts or any(word.startswith(TELLING) for word in every)
     if suspicious and (one.numbers != other.numbers or not _DENIALS.isdisjoint(every)):
@@ -114,6 +115,20 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     rest = max(len(mine), len(theirs)) - nouns
     words = max(len(one.words), len(other.words))
     return nouns * settings.words_a_noun <= words and rest * settings.words_a_change <= words
+
+
+def _surroundings(text: Comparable, spans: Sequence[tuple[int, int]]) -> str:
+    """What changed, and the syllables about it: elsewhere both texts are alike."""
+    parts: list[str] = []
+    begin, last = 0, -1
+    for start, end in (*spans, (len(text.folded) + 2 * _ABOUT + 1,) * 2):
+        # Both texts have as much between two changes, so the parts of both are cut alike.
+        if last >= 0 and start - last > 2 * _ABOUT:
+            parts.append(text.folded[max(0, begin - _ABOUT) : last + _ABOUT])
+            last = -1
+        begin = start if last < 0 else begin
+        last = end
+    return " ".join(parts)
 
 
 def _change_places(mine: Sequence[str], theirs: Sequence[str]) -> bool:

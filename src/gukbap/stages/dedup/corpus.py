@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Corpus:
             "earliest": (rounds, -lengths),
         }[self._settings.keep]
         return np.lexsort((ties[:, 1], ties[:, 0], second, first))
+
+    def fingerprint(self) -> str:
+        """A SHA-256 of all rows, whatever their order."""
+        ties = _joined([chunk.ties for chunk in self.chunks]).reshape(-1, 2)
+        return hashlib.sha256(ties[self.order].tobytes()).hexdigest()
 
     @property
     def fields(self) -> list[FieldName]:

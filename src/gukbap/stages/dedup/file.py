@@ -56,6 +56,7 @@ def dedup_file(
     corpus = Corpus(chunks, settings.dedup)
     if not len(corpus):
         raise InputError(f"{source} holds no record", expected="at least one Row")
+    opened = opened.before(corpus.fingerprint())
     with progress.bar("dedup", total=len(corpus)) as bar, without_collections():
         removals = find_removals(settings.dedup, corpus, opened, bar.advance)
     gone = {int(corpus.order[removal.row - len(opened)]): removal for removal in removals}

@@ -40,6 +40,8 @@ class Segment:
 
     folder: Path
     rows: int
+    #: which rows the run was given (Corpus.fingerprint)
+    source: str
 
     @cached_property
     def ids(self) -> StoredTexts:
@@ -91,10 +93,20 @@ class Index:
                 expected="the settings with which it was made",
                 fix="give these settings, or another index folder",
             )
-        segments = [Segment(folder / entry["name"], entry["rows"]) for entry in meta["segments"]]
+        segments = [
+            Segment(folder / entry["name"], entry["rows"], entry["source"]) for entry in meta["segments"]
+        ]
         for entry in meta["segments"]:
             _check_sizes(folder / entry["name"], entry["files"])
         return cls(segments, meta["settings"])
+
+    def before(self, source: str) -> Index:
+        """The index as it was before a run of these rows, if that was the last one.
+
+        A run that is tried again must not find its own rows there.
+        """
+        again = self.segments and self.segments[-1].source == source
+        return Index(self.segments[:-1], self._settings) if again else self
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -156,12 +168,13 @@ class Index:
             write_texts(new, "ids", [corpus.identifier(rank) for rank in kept.tolist()])
             for field in corpus.fields:
                 _write_field(new, corpus, kept, field)
-        entries = read_json(folder / _META)["segments"] if self.segments else []
+        known = read_json(folder / _META)["segments"] if self.segments else []
+        entries = known[: len(self.segments)]
         files = {
             path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
             for path in sorted((folder / name).iterdir())
         }
-        entries.append({"name": name, "rows": len(kept), "files": files})
+        entries.append({"name": name, "rows": len(kept), "source": corpus.fingerprint(), "files": files})
         write_json(folder / _META, {"format": FORMAT, "settings": self._settings, "segments": entries})
 
 

@@ -165,11 +165,6 @@ class Comparable:
         return fixed_parts(_NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text))
 
     @cached_property
-    def turns(self) -> tuple[int, tuple[str, ...]]:
-        """How often it denies or forbids, and its words that have an opposite, sorted."""
-        return len(_NEGATION.findall(self.folded)), tuple(sorted(_OPPOSITES.findall(self.folded)))
-
-    @cached_property
     def stems(self) -> tuple[str, ...]:
         """The stems of its words of content; of all words where there are none."""
         stems = tuple(map(stem, self.words))
@@ -196,6 +191,11 @@ def _runs(length: int, count: int) -> Iterable[slice]:
 @cache
 def _common_runs(length: int) -> list[slice]:
     return [slice(start, start + length) for start in range(_COMMON_RUNS)]
+
+
+def turns(folded: str) -> tuple[int, list[str]]:
+    """How often folded text denies or forbids, and its words that have an opposite, sorted."""
+    return len(_NEGATION.findall(folded)), sorted(_OPPOSITES.findall(folded))
 
 
 def jaccard(left: frozenset[str], right: frozenset[str]) -> float:
