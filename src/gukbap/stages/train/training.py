@@ -30,6 +30,7 @@ from gukbap.stages.train.figures import course_figures, row_figures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.items import training_items
 from gukbap.stages.train.live import LiveSeries, StepSeries, live_series
+from gukbap.stages.train.lora import add_adapters, merge_adapters
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
@@ -153,6 +154,7 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     model.config.use_cache = False
     if settings.train.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
+    add_adapters(model, settings)
     if settings.train.gradient_checkpointing:
         # transformers gives the method a new name on the way to version 6.
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
@@ -181,6 +183,9 @@ def _export(
     first = trainer.is_world_process_zero()
     # Every process takes part in what shards are needed for; the first one writes.
     logits = probe_logits(model, probe_ids(tokenizer, template), precision)
+    if settings.train.lora is not None:
+        # After the logits: that the folder gives the same ones proves the merging, too.
+        merge_adapters(model)
     weights = gathered_weights(model, DTYPES[precision], keep=first)
     if first:
         statistics = results["statistics"]
