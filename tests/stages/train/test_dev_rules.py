@@ -32,6 +32,7 @@ def test_a_sound_answer_keeps_every_rule() -> None:
         (GOOD + " [INST] 다음 질문", "clean"),
         (GOOD + "<unused42>", "clean"),
         ("user\n" + GOOD, "clean"),
+        (GOOD + " \ufffd", "clean"),
         ("### 응답:\n" + GOOD, "clean"),
         (QUESTION, "original"),
         ("비 오는 날 집에서 할 수 있는 일을 세 가지만", "original"),

@@ -34,6 +34,7 @@ FEWEST = 5
 #: Of chat templates and data formats; a message's ordinary text does not hold them.
 _MARKERS = re.compile(
     r"\[/?INST\]|<<?/?SYS>>?|<\|[a-z_]+\|>|<(?:start|end)_of_turn>|</?s>|<(?:eos|bos|pad|unk)>|<unused\d+>"
+    r"|\ufffd"  # bytes that are no text
     r"|^#{2,3} ?(?:Instruction|Response|Input|지시|응답|질문|답변)\s*:?\s*$"
     r"|^(?:user|assistant|model|system|USER|ASSISTANT|사용자|어시스턴트)\s*:?\s*$",
     re.MULTILINE,
@@ -46,7 +47,8 @@ def marks(
     """What each rule gives an answer, 0 or 1.
 
     - `language`: it says something, and keeps to Korean unless the question asks for another language.
-    - `clean`: nothing of a chat template stands in it, nor any of the tokenizer's `special_tokens`.
+    - `clean`: nothing of a chat template and no broken character stands in it, nor any of the tokenizer's
+      `special_tokens`.
     - `original`: it is no copy of the question, and does not begin with one.
     - `ended`: the model ended it by itself.
     - `varied`: it does not go round in circles.
