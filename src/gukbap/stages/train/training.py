@@ -102,9 +102,10 @@ def train_in_process(
         followers = [StepSeries(series, items, lambda: watch.seconds)] if series else []
         trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch, followers)
         require_same_start(trainer, done)
+        measurements.share(trainer.from_first)
         with stopping_in_order(watch, progress), suppress(StoppedEarlyError):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        ended = trainer.state.global_step
+        ended, seconds = trainer.state.global_step, watch.seconds
         best = evaluations.best(ended) or ended
         if best != ended:
             progress.say(f"the model of step {best} is taken, by {settings.train.selection}")
@@ -115,10 +116,8 @@ def train_in_process(
             "parity": parity,
             **items.statistics,
             "processes": trainer.accelerator.num_processes,
-            "seconds": watch.seconds,
-            "trained_tokens_per_second": training_set.trained_tokens
-            * (ended / items.epoch_steps)
-            / watch.seconds,
+            "seconds": seconds,
+            "trained_tokens_per_second": training_set.trained_tokens * ended / items.epoch_steps / seconds,
         }
         _export(trainer, tokenizer, template, settings, {**identity, "statistics": statistics}, output)
     return statistics
