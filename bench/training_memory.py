@@ -121,6 +121,20 @@ CONFIGURATIONS = [
         _mistral(320, 16, 5000),
     ),
     Configuration(
+        "adapters",
+        [450, 250, 350, 400],
+        {"per_device_batch_size": 4, "lora": {"rank": 16}},
+        _mistral(256, 12, 2000),
+        fitted=False,
+    ),
+    Configuration(
+        "adapters, dropout",
+        [700, 650],
+        {"per_device_batch_size": 2, "lora": {"rank": 8, "dropout": 0.1}},
+        _mistral(384, 8, 4000),
+        fitted=False,
+    ),
+    Configuration(
         "held out, Gemma 3",
         [600, 550, 640, 500],
         {"per_device_batch_size": 4},

@@ -49,7 +49,14 @@ from gukbap.config.settings import (
     StageSettings,
     TrainSettings,
 )
-from gukbap.config.training import MODEL_REFERENCE, OverLength, SelectionRule, StudentConfig, TrainConfig
+from gukbap.config.training import (
+    MODEL_REFERENCE,
+    LoraConfig,
+    OverLength,
+    SelectionRule,
+    StudentConfig,
+    TrainConfig,
+)
 
 __all__ = [
     "IMAGE_GROUP",
@@ -75,6 +82,7 @@ __all__ = [
     "InferSettings",
     "JudgeConfig",
     "JudgeSettings",
+    "LoraConfig",
     "OverLength",
     "PromoteConfig",
     "PromoteSettings",

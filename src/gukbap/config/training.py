@@ -48,6 +48,23 @@ class StudentConfig(Section):
         return self
 
 
+LoraTarget = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class LoraConfig(Section):
+    """Low-rank adapters (LoRA, arXiv 2106.09685) in place of full fine-tuning: every weight of the base stays
+    as it is, and each target gets a trained sum of `alpha / rank` times a product of two thin matrices."""
+
+    rank: int = Field(16, ge=1, le=1024, description="inner size of the two matrices")
+    alpha: float = Field(32.0, gt=0, description="the sum counts alpha / rank times")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of what goes into the adapters")
+    target_modules: list[LoraTarget] = Field(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+        description="which matrices of each layer get one (all of them: QLoRA, arXiv 2305.14314)",
+    )
+
+
 class TrainConfig(Section):
     """SFT in the spirit of LIMA (arXiv 2305.11206): loss on answers only, end token included."""
 
@@ -72,6 +89,9 @@ class TrainConfig(Section):
     gradient_accumulation: int = Field(16, ge=1)
     freeze_embeddings: bool = Field(
         False, description="keep the (tied) embedding fixed; saves most of a small model's time on CPU"
+    )
+    lora: LoraConfig | None = Field(
+        None, description="train adapters that are merged into the model in the end; null: train every weight"
     )
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     gradient_checkpointing: bool = True
@@ -150,4 +170,9 @@ class TrainConfig(Section):
     def _sharding_needs_processes(self) -> TrainConfig:
         if self.sharding == "fsdp" and self.processes < 2:
             raise ValueError("sharding 'fsdp' needs processes of 2 or more; allowed with 1 process: 'none'")
+        if self.sharding == "fsdp" and self.lora is not None:
+            raise ValueError(
+                "lora does not go with sharding 'fsdp', whose checkpoints would hold the whole base; set "
+                "sharding 'none': adapters have hardly any states to share out"
+            )
         return self

@@ -32,9 +32,11 @@ def test_a_sound_answer_keeps_every_rule() -> None:
         (GOOD + " [INST] 다음 질문", "clean"),
         (GOOD + "<unused42>", "clean"),
         ("user\n" + GOOD, "clean"),
+        (GOOD + " \ufffd", "clean"),
         ("### 응답:\n" + GOOD, "clean"),
         (QUESTION, "original"),
         ("비 오는 날 집에서 할 수 있는 일을 세 가지만", "original"),
+        (QUESTION + "\n매일 집에서 무엇을 하는지, 또 왜 그 일을 좋아하는지도 함께 적어 봅시다.", "original"),
     ],
 )
 def test_what_makes_an_answer_worthless(answer: str, broken: str) -> None:
@@ -47,7 +49,10 @@ def test_parts_count_a_third_each() -> None:
     assert score(given(GOOD, ended=False)) == pytest.approx(2 / 3)
     loop = given("책을 읽습니다. " * 12)
     assert loop["varied"] == 0.0 and score(loop) == pytest.approx(2 / 3)
+    for short in ("연두고등학교 1학년 1학기 1학기 1학기 1학기", "한글을 배우고, " * 4):
+        assert given(short)["varied"] == 0.0, short
     assert given("네.")["length"] == 0.0
+    assert given("인구는 100000000000명입니다.")["varied"] == 1.0
     for size, fits in ((10, 0.0), (40, 1.0), (400, 1.0), (500, 0.0)):
         text = "가나다라마바사아자차"[:10] * (size // 10)
         assert given(text, reference="나" * 100)["length"] == fits, size

@@ -22,6 +22,10 @@ PARTS = ("ended", "varied", "length")
 COPIED = 0.8
 #: Fewer letters say nothing of copying ("서울입니다").
 LEAST_LETTERS = 10
+#: A phrase of so many letters at most that comes four times without anything between; `loops` looks for
+#: longer ones.
+_LONGEST_PHRASE = 30
+_CIRCLE = re.compile(rf"(.{{2,{_LONGEST_PHRASE}}}?)\1{{3,}}")
 #: An answer's characters, as a multiple of the reference answer's.
 SHORTEST, LONGEST = 0.25, 4.0
 #: Characters, where there is no reference.
@@ -30,6 +34,7 @@ FEWEST = 5
 #: Of chat templates and data formats; a message's ordinary text does not hold them.
 _MARKERS = re.compile(
     r"\[/?INST\]|<<?/?SYS>>?|<\|[a-z_]+\|>|<(?:start|end)_of_turn>|</?s>|<(?:eos|bos|pad|unk)>|<unused\d+>"
+    r"|\ufffd"  # bytes that are no text
     r"|^#{2,3} ?(?:Instruction|Response|Input|지시|응답|질문|답변)\s*:?\s*$"
     r"|^(?:user|assistant|model|system|USER|ASSISTANT|사용자|어시스턴트)\s*:?\s*$",
     re.MULTILINE,
@@ -42,8 +47,9 @@ def marks(
     """What each rule gives an answer, 0 or 1.
 
     - `language`: it says something, and keeps to Korean unless the question asks for another language.
-    - `clean`: nothing of a chat template stands in it, nor any of the tokenizer's `special_tokens`.
-    - `original`: it does not repeat the question.
+    - `clean`: nothing of a chat template and no broken character stands in it, nor any of the tokenizer's
+      `special_tokens`.
+    - `original`: it is no copy of the question, and does not begin with one.
     - `ended`: the model ended it by itself.
     - `varied`: it does not go round in circles.
     - `length`: it is neither far shorter nor far longer than the `reference` answer.
@@ -58,7 +64,7 @@ def marks(
         "clean": float(not (_MARKERS.search(text) or any(token in text for token in special_tokens))),
         "original": float(not _copies(question, text, reference)),
         "ended": float(ended),
-        "varied": float(not loops(text)),
+        "varied": float(not _goes_in_circles(text)),
         "length": float(_fits(text, reference)),
     }
 
@@ -69,11 +75,24 @@ def score(given: dict[str, float]) -> float:
 
 
 def _copies(question: str, answer: str, reference: str | None) -> bool:
+    asked = _letters(question)
+
     def copied(text: str) -> bool:
-        return len(_letters(text)) >= LEAST_LETTERS and _share_in(text, question) >= COPIED
+        letters = _letters(text)
+        if len(letters) < LEAST_LETTERS:
+            return False
+        begins = len(asked) >= LEAST_LETTERS and letters.startswith(asked)
+        return begins or _share_in(text, question) >= COPIED
 
     # To correct or to shorten a sentence is to repeat most of it.
     return copied(answer) and not (reference is not None and copied(reference))
+
+
+def _goes_in_circles(text: str) -> bool:
+    if loops(text):
+        return True
+    # Digits alone are a number: 100,000,000.
+    return any(any(map(str.isalpha, found[1])) for found in _CIRCLE.finditer(_letters(text)))
 
 
 def _share_in(text: str, source: str) -> float:

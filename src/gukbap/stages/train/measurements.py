@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ class Measurements:
         self._points[step] = {"epoch": epoch, **measured}
         if self._writes:
             write_json(self._path, {str(step): point for step, point in self._points.items()})
+
+    def share(self, from_first: Callable[[Any], Any]) -> None:
+        """Take the first process's points: a network file system may show others another file."""
+        self._points = from_first(self._points)
 
     def until(self, step: float = math.inf) -> list[dict[str, Any]]:
         """Everything measured up to a step, in the order of the steps, each point with its `step`."""

@@ -14,6 +14,7 @@ from gukbap.config import TrainSettings
 from gukbap.errors import GukbapError
 from gukbap.stages.train.checkpoints import damage_of, drop_from
 from gukbap.stages.train.items import TrainingItems
+from gukbap.stages.train.lora import load_adapters, save_adapters
 from gukbap.stages.train.order import EpochSampler
 from gukbap.stages.train.schedule import learning_rate_factor
 from gukbap.stages.train.sharding import mixed_precision, sharding_arguments
@@ -45,6 +46,19 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # transformers is read unty
         self._load_from_checkpoint(
             str(checkpoint), self.model_wrapped if self.is_fsdp_enabled else self.model
         )
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Of adapters nothing else: the base does not change."""
+        if self.settings.train.lora is None:
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            save_adapters(self.model, Path(output_dir or self.args.output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.settings.train.lora is None:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            load_adapters(self.model, Path(resume_from_checkpoint))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.items.sampler

@@ -30,6 +30,7 @@ from gukbap.stages.train.figures import course_figures, row_figures
 from gukbap.stages.train.identity import CHECKPOINTS, MEASUREMENTS, claim_work_folder, training_identity
 from gukbap.stages.train.items import training_items
 from gukbap.stages.train.live import LiveSeries, StepSeries, live_series
+from gukbap.stages.train.lora import add_adapters, merge_adapters
 from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
@@ -101,9 +102,10 @@ def train_in_process(
         followers = [StepSeries(series, items, lambda: watch.seconds)] if series else []
         trainer = build_trainer(settings, model, items, work / CHECKPOINTS, watch, followers)
         require_same_start(trainer, done)
+        measurements.share(trainer.from_first)
         with stopping_in_order(watch, progress), suppress(StoppedEarlyError):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        ended = trainer.state.global_step
+        ended, seconds = trainer.state.global_step, watch.seconds
         best = evaluations.best(ended) or ended
         if best != ended:
             progress.say(f"the model of step {best} is taken, by {settings.train.selection}")
@@ -114,10 +116,8 @@ def train_in_process(
             "parity": parity,
             **items.statistics,
             "processes": trainer.accelerator.num_processes,
-            "seconds": watch.seconds,
-            "trained_tokens_per_second": training_set.trained_tokens
-            * (ended / items.epoch_steps)
-            / watch.seconds,
+            "seconds": seconds,
+            "trained_tokens_per_second": training_set.trained_tokens * ended / items.epoch_steps / seconds,
         }
         _export(trainer, tokenizer, template, settings, {**identity, "statistics": statistics}, output)
     return statistics
@@ -153,6 +153,7 @@ def _load_model(settings: TrainSettings, folder: Path) -> Any:
     model.config.use_cache = False
     if settings.train.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
+    add_adapters(model, settings)
     if settings.train.gradient_checkpointing:
         # transformers gives the method a new name on the way to version 6.
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
@@ -181,6 +182,9 @@ def _export(
     first = trainer.is_world_process_zero()
     # Every process takes part in what shards are needed for; the first one writes.
     logits = probe_logits(model, probe_ids(tokenizer, template), precision)
+    if settings.train.lora is not None:
+        # After the logits: that the folder gives the same ones proves the merging, too.
+        merge_adapters(model)
     weights = gathered_weights(model, DTYPES[precision], keep=first)
     if first:
         statistics = results["statistics"]

@@ -46,6 +46,25 @@ def test_batch_8_without_checkpointing_is_refused_with_the_knobs_to_turn() -> No
     assert turned.fits is True
 
 
+ADAPTERS = ("train.lora={rank: 16}", "train.sharding=none")
+
+
+def test_adapters_take_the_frozen_model_and_hardly_anything_more() -> None:
+    """Mistral-7B: 41.9 million numbers at rank 16 on every matrix."""
+    found = told(*ADAPTERS, "student.max_length=4096")
+    assert found.trainable == 41_943_040
+    assert found.memory.parameters == 4 * (7_241_732_096 + found.trainable)
+    assert found.memory.optimiser == 8 * found.trainable
+    assert found.fits is True
+
+
+def test_what_is_proposed_for_adapters_is_a_recipe() -> None:
+    """They do not go with shards."""
+    found = told(*ADAPTERS, "train.per_device_batch_size=4", "train.gradient_checkpointing=false")
+    assert found.fits is False and found.fix
+    assert told(*ADAPTERS, "train.gradient_checkpointing=false", *found.fix).fits is True
+
+
 def test_one_knob_is_tried_before_two() -> None:
     assert told("train.per_device_batch_size=4").fix == [
         "train.per_device_batch_size=1",

@@ -33,7 +33,7 @@ def _large_and_small(training: Training, memory: Memory) -> tuple[int, int]:
     from the model's file, page by page, and written in place."""
     shape = training.shape
     large = 0
-    if FLOAT32 * shape.embedding > LARGE and not training.config.freeze_embeddings:
+    if FLOAT32 * shape.embedding > LARGE and training.embedding_is_trained:
         embeddings = (1 if shape.tied else 2) * shape.embedding
         large += 2 * FLOAT32 * embeddings + min(memory.gradients, FLOAT32 * embeddings)
     if FLOAT32 * chunk_positions(training, training.batch.trained) * shape.vocabulary > LARGE:

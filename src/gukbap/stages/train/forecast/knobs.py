@@ -74,13 +74,13 @@ def _bfloat16(setup: Setup) -> Iterator[Setup]:
 
 def _sharding(setup: Setup) -> Iterator[Setup]:
     """The same training on the same GPUs, with more traffic between them."""
-    if setup.train.processes > 1 and setup.train.sharding == "none":
+    if setup.train.processes > 1 and setup.train.sharding == "none" and setup.train.lora is None:
         yield _with(setup, sharding="fsdp")
 
 
 def _frozen_embeddings(setup: Setup) -> Iterator[Setup]:
     """Another training: the embeddings stay as they are."""
-    if not setup.train.freeze_embeddings:
+    if not setup.train.freeze_embeddings and setup.train.lora is None:
         yield _with(setup, freeze_embeddings=True)
 
 
@@ -95,7 +95,7 @@ def _shorter_rows(setup: Setup) -> Iterator[Setup]:
 def _more_processes(setup: Setup) -> Iterator[Setup]:
     """The same training on more GPUs."""
     processes, accumulation = setup.train.processes * 2, setup.train.gradient_accumulation
-    while processes <= MOST_PROCESSES and accumulation % 2 == 0:
+    while setup.train.lora is None and processes <= MOST_PROCESSES and accumulation % 2 == 0:
         accumulation //= 2
         yield _with(setup, processes=processes, gradient_accumulation=accumulation, sharding="fsdp")
         processes *= 2

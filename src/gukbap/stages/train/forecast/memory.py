@@ -41,9 +41,10 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
 
 
 def _frozen(training: Training) -> int:
-    if not training.on_gpu and not training.shape.tied:
-        return 0  # a frozen embedding stays in the model's file, of which few pages are ever read
-    return FLOAT32 * (training.shape.parameters - training.trainable) // training.shards
+    frozen = training.shape.parameters + training.added - training.trainable
+    if not training.on_gpu and not training.shape.tied and not training.embedding_is_trained:
+        frozen -= training.shape.embedding  # it stays in the model's file, of which few pages are ever read
+    return FLOAT32 * frozen // training.shards
 
 
 def _all_gradients(training: Training) -> int:
@@ -82,17 +83,20 @@ def _kept_activations(training: Training) -> int:
     shape, mode, batch = training.shape, training.mode, training.batch
     head = head_activations(shape, mode, batch) + _chosen_states(training)
     if not training.config.gradient_checkpointing:
-        return model_activations(shape, mode, batch) + head
+        return model_activations(shape, mode, batch) + shape.layers * _adapter_activations(training) + head
     hidden = shape.layers * hidden_bytes(shape, mode, batch)
     return hidden + shared_activations(shape, mode, batch) + head
 
 
 def _cast_weights(training: Training) -> int:
     """Autocast keeps a bfloat16 copy of each layer's matrices: until the forward pass is over, and where
-    nothing is computed again until the backward pass has used it."""
+    nothing is computed again until the backward pass has used it. (Its cache takes trained matrices alone; a
+    frozen one is copied at each use, and only what waits for its backward pass keeps the copy.)"""
     if training.mode != "autocast":
         return 0
-    return BFLOAT16 * training.shape.layers * training.shape.layer_matrices
+    shape, config = training.shape, training.config
+    layers = 0 if config.lora is not None and config.gradient_checkpointing else shape.layers
+    return BFLOAT16 * layers * shape.layer_matrices
 
 
 def _chosen_states(training: Training) -> int:
@@ -152,8 +156,8 @@ def _last_layer(training: Training, base: Memory) -> Memory:
     """Where it ends: the gradients of all other layers are there."""
     gradients = _all_gradients(training)
     if training.config.gradient_accumulation == 1:
-        own = training.shape.layer_parameters
-        if not (training.shape.tied or training.config.freeze_embeddings):
+        own = training.layer_trainable
+        if not training.shape.tied and training.embedding_is_trained:
             own += training.shape.embedding
         gradients -= FLOAT32 * own // training.shards
     return _in_layer(training, base, gradients, _one_layer(training))
@@ -172,14 +176,27 @@ def _one_layer(training: Training) -> int:
     """What one layer keeps, of the kind that keeps more: a sliding one that needs a mask."""
     sliding = training.shape.sliding_layers > 0
     casts = BFLOAT16 * training.shape.layer_matrices if training.mode == "autocast" else 0
-    return layer_activations(training.shape, training.mode, training.batch, sliding=sliding) + casts
+    kept = layer_activations(training.shape, training.mode, training.batch, sliding=sliding)
+    return kept + _adapter_activations(training) + casts
+
+
+def _adapter_activations(training: Training) -> int:
+    """What a layer's adapters keep besides: each its inner numbers, and with dropout its own input. (What
+    goes into the frozen matrices is kept for the adapters in their place.)"""
+    lora = training.config.lora
+    if lora is None:
+        return 0
+    inputs = sum(training.shape.matrix(name)[0] for name in lora.target_modules) if lora.dropout else 0
+    a_token = product_bytes(training.mode) * (lora.rank * len(lora.target_modules) + inputs)
+    return a_token * training.batch.tokens
 
 
 def _passing_gradients(training: Training) -> int:
     """Gradients of activations on their way through a gated feed-forward layer, and one matrix's."""
     shape, mode = training.shape, training.mode
     per_token = 2 * product_bytes(mode) * shape.intermediate + 2 * residual_bytes(mode) * shape.hidden
-    matrix = product_bytes(mode) * shape.hidden * shape.intermediate
+    frozen = training.config.lora is not None
+    matrix = 0 if frozen else product_bytes(mode) * shape.hidden * shape.intermediate
     return per_token * training.batch.tokens + matrix
 
 
@@ -190,7 +207,7 @@ def _backward_end(training: Training, base: Memory) -> Memory:
         matrices = 1 if shape.tied else 2
         # Whole, and the buffer they are reduced from.
         passing = 2 * training.gathered_bytes * matrices * shape.embedding
-    elif not training.config.freeze_embeddings:
+    elif training.embedding_is_trained:
         # Added to the head's where they are one, and to that of earlier micro-batches.
         extra = int(shape.tied) + int(training.config.gradient_accumulation > 1)
         passing = extra * FLOAT32 * shape.embedding

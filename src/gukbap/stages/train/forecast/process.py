@@ -64,12 +64,33 @@ class Training:
     @property
     def trainable(self) -> int:
         """Parameters that get a gradient."""
-        frozen = self.shape.embedding if self.config.freeze_embeddings else 0
-        return self.shape.parameters - frozen
+        if self.config.lora is not None:
+            return self.shape.layers * self.layer_trainable
+        return self.shape.parameters - (0 if self.embedding_is_trained else self.shape.embedding)
+
+    @property
+    def layer_trainable(self) -> int:
+        """Parameters of one layer that get a gradient: its own, or those of its adapters."""
+        lora = self.config.lora
+        if lora is None:
+            return self.shape.layer_parameters
+        return sum(lora.rank * sum(self.shape.matrix(name)) for name in lora.target_modules)
+
+    @property
+    def added(self) -> int:
+        """Parameters that are not the model's own."""
+        return self.trainable if self.config.lora is not None else 0
+
+    @property
+    def embedding_is_trained(self) -> bool:
+        """Whether the input embedding gets a gradient."""
+        return not (self.config.freeze_embeddings or self.config.lora is not None)
 
     @property
     def head_is_trained(self) -> bool:
         """Whether the output layer gets a gradient."""
+        if self.config.lora is not None:
+            return False
         return not (self.shape.tied and self.config.freeze_embeddings)
 
     @property

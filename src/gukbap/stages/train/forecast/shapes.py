@@ -88,6 +88,18 @@ class ModelShape:
         """Numbers a token of all keys (and of all values)."""
         return self.kv_heads * self.head_dim
 
+    def matrix(self, name: str) -> tuple[int, int]:
+        """What goes into and comes out of a layer's matrix, in numbers a token, by transformers' name."""
+        return {
+            "q_proj": (self.hidden, self.query_width),
+            "k_proj": (self.hidden, self.kv_width),
+            "v_proj": (self.hidden, self.kv_width),
+            "o_proj": (self.query_width, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }[name]
+
     @property
     def sandwich_norms(self) -> bool:
         """Whether a sublayer is normalised before and after (Gemma 2 and 3)."""

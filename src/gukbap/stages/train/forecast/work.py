@@ -59,7 +59,9 @@ def work_of(training: Training, data: Data) -> Work:
     trained = tokens * data.trained_share
     head = 2.0 * trained * training.shape.embedding
     head_passes = 3 if training.head_is_trained else 2
-    model = 3 * forward + head_passes * head
+    # A frozen matrix has no gradient of its own; those of adapters are left out.
+    passes = 2 if training.config.lora is not None else 3
+    model = passes * forward + head_passes * head
     again = forward if training.config.gradient_checkpointing else 0.0
     return Work(steps_of(_items(training, data), training.config), tokens, model, model + again)
 
