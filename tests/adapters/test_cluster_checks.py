@@ -102,7 +102,7 @@ def test_a_cluster_that_has_everything(cluster: ContractCluster, registry: Regis
         kfp.version = "2.14.3"
         findings = found(cluster, images=(f"{registry.host}/team/gukbap-cpu:1",), endpoint=kfp.url)
     assert {name: f for name, f in findings.items() if f.status != "ok"} == {}
-    assert len(findings) == 20
+    assert len(findings) == 21
     assert "4" in findings["gpus"].detail
     assert "v1.31+" in findings["api"].detail
     assert findings["nodes for train"].detail == f"1 of 2 have room for 32 cpu, 256Gi memory, 4 {GPU}"
