@@ -15,7 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 # A judge's reply that one test paid for is none of another's.
-os.environ["GUKBAP_JUDGE_CACHE"] = tempfile.mkdtemp(prefix="gukbap-judge-cache-")
+_JUDGE_CACHE = tempfile.TemporaryDirectory(prefix="gukbap-judge-cache-")  # goes with the process
+os.environ["GUKBAP_JUDGE_CACHE"] = _JUDGE_CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
