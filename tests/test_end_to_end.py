@@ -128,7 +128,7 @@ def test_resuming_a_finished_run_does_no_step_again(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")}
     done = gukbap("run", "--resume", "first", "--json", cwd=finished)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("done before") == 4 + 8
+    assert done.stderr.count("done before") == 5 + 8
     assert json.loads(done.stdout)["run"] == "first"
     after = {path: path.stat().st_mtime_ns for path in run.glob("[a-v]*/*")}
     # The steps that act on the run itself are taken again; no other file is touched (the report step
@@ -237,7 +237,7 @@ def test_artifacts_go_to_a_real_s3_server_and_metrics_to_a_real_mlflow_server(tm
         stored
     )
     assert (tmp_path / "scores.json").read_bytes() == (run / "scores.json").read_bytes()
-    assert len(runs) == 1 + 4 + 4 + 2
+    assert len(runs) == 1 + 5 + 4 + 2
     texts = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
     for secret in (s3.access_key, s3.secret_key):
         assert secret not in params + done.stderr + done.stdout

@@ -3,9 +3,10 @@
     python tools/lock.py [--keep]
 
 With --keep the versions of the file stay, and only what is missing is added. pip resolves every extra but
-`vllm` (which lives in its own image) as for an empty environment. torch is held at the installed version,
-without the local part that names its build (`+cpu`, `+cu130`), and packages that only carry CUDA are left
-out: which build of torch and which CUDA packages are right depends on the machine, the rest does not.
+`vllm` (which lives in its own image) and `bench` (the peers of benchmarks) as for an empty environment.
+torch is held at the installed version, without the local part that names its build (`+cpu`, `+cu130`), and
+packages that only carry CUDA are left out: which build of torch and which CUDA packages are right depends
+on the machine, the rest does not.
 """
 
 from __future__ import annotations
