@@ -121,7 +121,7 @@ def test_up_run_down_and_up_again(folder: Path, tmp_path: Path) -> None:
     assert objects == here
     tracked = runs(env)
     assert [status for _, status, parent in tracked if parent is None] == ["FINISHED"]
-    assert [status for _, status, parent in tracked if parent] == ["FINISHED"] * 10
+    assert [status for _, status, parent in tracked if parent] == ["FINISHED"] * 11
     with_artifact = artifact_of(env, tmp_path)
     assert with_artifact == b"through the server"
 
