@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from gukbap.config import CleanConfig
+from gukbap.config.cleaning import PersonalData
 from gukbap.korean import eojeol_count
 from gukbap.language import audit
 from gukbap.language.prose import visible
@@ -133,8 +134,8 @@ def _truncation(row: Row) -> str | None:
     return _first(row, lambda question, answer: cut_off(answer))
 
 
-def _personal(kind: str, row: Row) -> str | None:
-    found = (personal_data(message.content, kind) for message in row.messages)  # type: ignore[arg-type]
+def _personal(kind: PersonalData, row: Row) -> str | None:
+    found = (personal_data(message.content, kind) for message in row.messages)
     return next(filter(None, found), None)
 
 
