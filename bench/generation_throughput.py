@@ -1,6 +1,6 @@
-"""Generation against a server with 100 ms latency at concurrency 64: calls a second, and memory.
+"""Generation against a server with 100 ms latency (--latency) at concurrency 64: calls a second, and memory.
 
-    python bench/generation_throughput.py [--seeds 1500] [--memory-seeds 1000 100000] [--cpu]
+    python bench/generation_throughput.py [--seeds 1500] [--latency 0.1] [--memory-seeds 1000 100000] [--cpu]
 
 The limit is concurrency / latency; wanted are 90 % of it for the calls of a stage, journal and all. The peer
 is the plain way: the official client behind a semaphore, nothing kept. The server plays the scripted teacher
@@ -149,17 +149,18 @@ def main() -> None:
     """Run peer and project in turn; print calls a second and the ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=1500)
+    parser.add_argument("--latency", type=float, default=LATENCY)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--memory-seeds", type=int, nargs="*", default=[])
     options = parser.parse_args()
-    limit = CONCURRENCY / LATENCY
+    limit = CONCURRENCY / options.latency
     with tempfile.TemporaryDirectory(prefix="gukbap-throughput-") as name:
         folder = Path(name)
         seeds = write_seeds(folder / "seeds.txt", options.seeds)
         texts = seeds.read_text("utf-8").splitlines()
         ours, theirs = [], []
-        with serving(latency=LATENCY) as server:
+        with serving(latency=options.latency) as server:
             if options.cpu:
                 asyncio.run(cpu_of_a_call(server, texts))
             for number in range(options.runs):

@@ -18,6 +18,9 @@ from gukbap.stages.budget import Wallet
 
 #: when a reply was had, in the journal's entry
 _TIME = "time"
+#: pieces of work under way for each call that the model takes at once: while some wait for the disk, as many
+#: are with the model
+WORK_FOR_A_CALL = 2
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -77,7 +80,13 @@ class RecordedCalls:
         self.sent = self.retried = self.reused = 0
         self.prompt_tokens = self.completion_tokens = 0
         self._kept = _GroupCommit([journal, cache] if cache is not None else [journal])
+        self._sending = asyncio.Semaphore(model.concurrency)
         self._under_way: dict[str, asyncio.Future[None]] = {}
+
+    @property
+    def work_at_once(self) -> int:
+        """How many pieces of work keep the model busy."""
+        return WORK_FOR_A_CALL * self.model.concurrency
 
     def key(self, messages: Sequence[Message], sampling: Sampling, purpose: str) -> str:
         """The deterministic key of a call."""
@@ -118,7 +127,9 @@ class RecordedCalls:
         return Completion(**{name: value for name, value in recorded.items() if name != _TIME})
 
     async def _sent(self, key: str, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        completion = await self._paid(messages, sampling)
+        # The turn goes to the next call before the reply is on the disk: that wait is not the server's.
+        async with self._sending:
+            completion = await self._paid(messages, sampling)
         self.sent += 1
         self.retried += completion.tries - 1
         await self._kept.record(key, journal_entry(completion))

@@ -158,7 +158,7 @@ class Evolver:
             await map_bounded(
                 work,
                 items,
-                self._calls.model.concurrency,
+                self._calls.work_at_once,
                 take=found.append,
                 on_done=lambda _: bar.advance(note=self._wallet.note),
             )
