@@ -86,9 +86,7 @@ def judge(
     found: list[Judgement] = []
     with progress.bar(label, len(work)) as bar:
         asyncio.run(
-            map_bounded(
-                judging.one, work, judging.calls.work_at_once, found.append, lambda _: bar.advance()
-            )
+            map_bounded(judging.one, work, judging.calls.work_at_once, found.append, lambda _: bar.advance())
         )
     order = {id(answer): index for index, answer in enumerate(answers)}
     places = sorted(range(len(work)), key=lambda i: (order[id(work[i].answer)], work[i].turn, work[i].sample))
