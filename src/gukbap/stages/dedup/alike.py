@@ -62,16 +62,15 @@ def likeness(
         edit = Levenshtein.normalized_similarity(one.folded, other.folded, score_cutoff=settings.similarity)
     if not edit and not known.rearranged:
         return None
-    in_order = edit or one.stems == other.stems
-    least = settings.jaccard if in_order else settings.rearranged_jaccard
     # What costs least to find out comes first.
-    if shared is not None and shared < least:
+    if shared is not None and shared < min(settings.jaccard, settings.rearranged_jaccard):
         return None
     if not (_says_the_same if edit else _is_rearranged)(one, other, settings):
         return None
     if shared is None:
         shared = jaccard(one.shingles(settings.shingle_chars), other.shingles(settings.shingle_chars))
-    if shared < least:
+    in_order = edit or _have_the_same_stems(one, other)
+    if shared < (settings.jaccard if in_order else settings.rearranged_jaccard):
         return None
     reason: Reason = "near" if in_order else "rearranged"
     return Likeness(reason, shared, edit or Levenshtein.normalized_similarity(one.folded, other.folded))
@@ -80,10 +79,22 @@ def likeness(
 def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:
     if one.turns != other.turns or one.counted != other.counted:
         return False
+    if one.sorted_words == other.sorted_words:
+        return True
     least = settings.rearranged_similarity
     if not Levenshtein.normalized_similarity(one.sorted_stems, other.sorted_stems, score_cutoff=least):
         return False
     return not _change_roles(one, other)
+
+
+def _have_the_same_stems(one: Comparable, other: Comparable) -> bool:
+    """Whether the stems of both are the same, in the same order."""
+    # Most texts in another order begin with another word.
+    first, second = (
+        next((root for word in text.words if not is_grammar(root := stem(word))), None)
+        for text in (one, other)
+    )
+    return first == second and one.stems == other.stems
 
 
 def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:

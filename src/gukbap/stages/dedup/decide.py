@@ -137,7 +137,7 @@ class _Matcher:
         # Of the rows that were measured last:
         self._same: dict[int, int] = {}
         self._measured: dict[int, list[tuple[int, Measured]]] = {}
-        self._unmeasured: dict[int, list[int]] = {}
+        self._unmeasured: dict[int, list[tuple[int, Measured]]] = {}
         self._buckets: dict[int, list[list[int]]] = {}
 
     def in_doubt(self) -> Indices:
@@ -156,7 +156,12 @@ class _Matcher:
             found = _measured(first[place : place + _PAIRS_AT_ONCE], self._texts, self._settings)
             for row, candidate, known in found:
                 self._measured.setdefault(row, []).append((candidate, known))
-        self._unmeasured = _grouped(pairs[later])
+        self._unmeasured = {}
+        rearranged = (
+            _estimates(pairs[later], self._texts, self._settings) >= self._settings.jaccard
+        ).tolist()
+        for row, candidate, one in zip(*_listed(pairs[later]), rearranged, strict=True):
+            self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
         crowded = _grouped(_within(self._memberships, start, stop))
         self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
 
@@ -180,23 +185,23 @@ class _Matcher:
 
     def _candidates(self, row: int) -> list[tuple[int, Measured]]:
         """Rows that stay and may be alike, best first."""
-        found = [one for one in self._measured.get(row, ()) if one[0] not in self._gone]
-        unmeasured, buckets = self._unmeasured.get(row), self._buckets.get(row)
-        if not unmeasured and not buckets:
+        known = self._measured.get(row) or self._unmeasured.get(row) or []
+        found = [one for one in known if one[0] not in self._gone]
+        if row not in self._buckets:
             return found
-        others = set(unmeasured or ()) - self._gone
-        others.update(*(buckets or ()))
-        others.difference_update([other for other, _ in found])
-        return sorted([*found, *self._promising(row, sorted(others))])
+        others = set().union(*self._buckets[row]).difference([other for other, _ in found])
+        return sorted([*found, *self._promising(row, sorted(others))]) if others else found
 
     def _promising(self, row: int, others: Sequence[int]) -> list[tuple[int, Measured]]:
+        """Which of some rows may be alike this one."""
         settings = self._settings
         estimates = _estimates(pack(np.full(len(others), row), np.array(others)), self._texts, settings)
-        chosen = np.flatnonzero(estimates >= settings.jaccard - _DOUBT).tolist()
-        return [
-            (others[place], Measured(rearranged=bool(estimates[place] >= settings.jaccard)))
-            for place in chosen
-        ]
+        near = [others[place] for place in np.flatnonzero(estimates >= settings.jaccard - _DOUBT).tolist()]
+        rearranged = (estimates[estimates >= settings.jaccard - _DOUBT] >= settings.jaccard).tolist()
+        folded = [self._texts[other].folded for other in near]
+        edits = _edit_similarities([self._texts[row].folded] * len(near), folded, settings).tolist()
+        known = zip(near, edits, rearranged, strict=True)
+        return [(other, Measured(edit, None, order)) for other, edit, order in known if edit or order]
 
 
 def _within(packed: Words64, start: int, stop: int) -> Words64:
@@ -206,10 +211,15 @@ def _within(packed: Words64, start: int, stop: int) -> Words64:
     return packed[first:last]
 
 
+def _listed(packed: Words64) -> tuple[list[int], list[int]]:
+    firsts, seconds = unpack(packed)
+    return firsts.tolist(), seconds.tolist()
+
+
 def _grouped(packed: Words64) -> dict[int, list[int]]:
     """First number → the second numbers of sorted pairs."""
     groups: dict[int, list[int]] = {}
-    for first, second in zip(*(numbers.tolist() for numbers in unpack(packed)), strict=True):
+    for first, second in zip(*_listed(packed), strict=True):
         groups.setdefault(first, []).append(second)
     return groups
 

@@ -18,11 +18,12 @@ from gukbap.stages.dedup.index import Index
 # What the sample for a reader's eyes holds.
 _SAMPLED_CLUSTERS, _SAMPLED_ROWS, _EXCERPT_CHARS = 10, 3, 200
 
+_KINDS = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}
+
 
 def reason(removal: Removal) -> str:
     """A removal in words."""
-    kind = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}[removal.likeness.reason]
-    return f"{kind} {removal.field}"
+    return f"{_KINDS[removal.likeness.reason]} {removal.field}"
 
 
 def _keeper_id(corpus: Corpus, index: Index, keeper: int) -> str:

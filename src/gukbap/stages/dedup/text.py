@@ -137,6 +137,11 @@ class Comparable:
         return tuple(filter(None, _SIGNS.split(self.text))) or tuple(self.text.split())
 
     @cached_property
+    def sorted_words(self) -> list[str]:
+        """Its words in the order of the alphabet."""
+        return sorted(self.words)
+
+    @cached_property
     def folded(self) -> str:
         """Its words without spaces."""
         return "".join(self.words)
@@ -154,7 +159,7 @@ class Comparable:
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with what they count, sorted: equal for clauses in another order."""
-        if not any(one.counts for one in self.traits):
+        if not self.parts and not _NUMERAL.search(self.text):
             return ()
         found = _COUNTED.findall(self._in_digits)
         return tuple(sorted((number.replace(",", ""), unit) for number, unit in found))

@@ -6,7 +6,6 @@ they say it; whatever it gets wrong it gets wrong in both texts alike.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -81,7 +80,6 @@ NUMERALS = {
 }
 # Begin a word that denies or counts.
 _TELLING = ("안", "못", *sorted(NUMERALS))
-_NUMERIC = re.compile(rf"\d|(?<![가-힣])(?:{'|'.join(NUMERALS)})")
 _FINALS = 28
 _FIRST, _LAST = ord("가"), ord("힣")
 #: ㄴ ㄹ ㅁ ㅂ ㅆ: finals that belong to an ending and not to the stem
@@ -104,8 +102,6 @@ class Traits(NamedTuple):
     place: str | None
     #: its stem says nothing of its own
     grammar: bool
-    #: it may hold a number, in digits or in words
-    counts: bool
 
 
 # Texts are made of the same words again and again.
@@ -113,8 +109,7 @@ class Traits(NamedTuple):
 def traits(word: str) -> Traits:
     """Look at a folded word."""
     root = stem(word)
-    counts = _NUMERIC.search(word) is not None
-    return Traits(root, place_in_sentence(word, root), is_grammar(root), counts)
+    return Traits(root, place_in_sentence(word, root), is_grammar(root))
 
 
 @lru_cache(maxsize=1 << 14)
