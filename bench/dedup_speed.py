@@ -7,8 +7,8 @@ by the process's own CPU seconds counts, which a busy machine disturbs less than
 are invented Korean prose; three tenths are variants of others in particle, ending, spacing, signs,
 Unicode form, or the order of sentences. Recall: variants that are gone, of all. Lost: texts of which no
 form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
-every pair is also compared exactly, which the figures of bench/dedup_quality.py show. They come with `pip install 'gukbap[bench]'`; what is missing is
-left out.
+every pair is also compared exactly: what that is worth, bench/dedup_quality.py says. They come with
+`pip install 'gukbap[bench]'`; what is missing is left out.
 
 Second part: rows in a file, each size in a process of its own with its workers (dedup.workers as it is);
 CPU and wall microseconds a row, and the peak memory of the process and of its largest worker.

@@ -7,7 +7,7 @@ first, deciding new rows against what the index kept gives what deciding all row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,7 +56,8 @@ class Texts:
     def __getitem__(self, row: int) -> Comparable:
         found = self._at_hand.get(row)
         if found is None:
-            found = self._at_hand[row] = Comparable(self._text(row))
+            found = Comparable(self._text(row))
+            self._hold({row: found})
         return found
 
     def several(self, rows: Sequence[int]) -> list[Comparable]:
@@ -64,10 +65,13 @@ class Texts:
         missing = [row for row in dict.fromkeys(rows) if row not in self._at_hand]
         made = dict(zip(missing, comparables(list(map(self._text, missing))), strict=True))
         found = [made.get(row) or self._at_hand[row] for row in rows]
+        self._hold(made)
+        return found
+
+    def _hold(self, made: Mapping[int, Comparable]) -> None:
         if len(self._at_hand) + len(made) > _TEXTS_AT_HAND:
             self._at_hand.clear()
         self._at_hand.update(made)
-        return found
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,8 @@ def decide(
     gone: set[int] = set()
     matchers = [_Matcher(field, settings, rows, gone) for field in fields]
     removals: list[Removal] = []
-    doubtful = np.unique(
-        np.concatenate([np.zeros(0, np.int64), *(one.in_doubt() for one in matchers)])
-    ).tolist()
+    shared = [np.zeros(0, np.int64), *(matcher.in_doubt() for matcher in matchers)]
+    doubtful = np.unique(np.concatenate(shared)).tolist()
     done = rows.start
     for start in range(0, len(doubtful), _ROWS_AT_ONCE):
         block = doubtful[start : start + _ROWS_AT_ONCE]
@@ -129,11 +132,8 @@ class _Matcher:
         self._later = field.same >= 0
         self._later[np.unique(field.same, return_index=True)[1]] = False
         collisions = field.collisions or Collisions(np.zeros(0, np.uint64), np.zeros(0, np.uint64), [])
-        self._pairs, self._memberships, self._large = (
-            collisions.pairs,
-            collisions.memberships,
-            collisions.large,
-        )
+        self._pairs, self._memberships = collisions.pairs, collisions.memberships
+        self._large = collisions.large
         # Of the rows that were measured last:
         self._same: dict[int, int] = {}
         self._measured: dict[int, list[tuple[int, Measured]]] = {}
@@ -157,10 +157,9 @@ class _Matcher:
             for row, candidate, known in found:
                 self._measured.setdefault(row, []).append((candidate, known))
         self._unmeasured = {}
-        rearranged = (
-            _estimates(pairs[later], self._texts, self._settings) >= self._settings.jaccard
-        ).tolist()
-        for row, candidate, one in zip(*_listed(pairs[later]), rearranged, strict=True):
+        rest = pairs[later]
+        rearranged = _estimates(rest, self._texts, self._settings) >= self._settings.jaccard
+        for row, candidate, one in zip(*_listed(rest), rearranged.tolist(), strict=True):
             self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
         crowded = _grouped(_within(self._memberships, start, stop))
         self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
@@ -196,8 +195,9 @@ class _Matcher:
         """Which of some rows may be alike this one."""
         settings = self._settings
         estimates = _estimates(pack(np.full(len(others), row), np.array(others)), self._texts, settings)
-        near = [others[place] for place in np.flatnonzero(estimates >= settings.jaccard - _DOUBT).tolist()]
-        rearranged = (estimates[estimates >= settings.jaccard - _DOUBT] >= settings.jaccard).tolist()
+        chosen = np.flatnonzero(estimates >= settings.jaccard - _DOUBT)
+        near = [others[place] for place in chosen.tolist()]
+        rearranged = (estimates[chosen] >= settings.jaccard).tolist()
         folded = [self._texts[other].folded for other in near]
         edits = _edit_similarities([self._texts[row].folded] * len(near), folded, settings).tolist()
         known = zip(near, edits, rearranged, strict=True)
