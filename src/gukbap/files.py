@@ -58,6 +58,40 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
         _sync(path.parent)
 
 
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, whole or not at all.
+
+    Returns:
+        False, and nothing has changed, where it is there. Of several processes one is told True.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with reporting_full_disk(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            # Not O_EXCL on the file itself: a kill between its creation and its last byte would leave half.
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(path.parent)
+    return True
+
+
+def join_files(target: Path, parts: Iterable[Path]) -> None:
+    """Write files one after the other into one, atomically."""
+    with atomic_file(target) as file:
+        for part in parts:
+            with part.open("rb") as reader:
+                shutil.copyfileobj(reader, file, 1 << 20)
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` only when the block ends without an error."""

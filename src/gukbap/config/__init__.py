@@ -57,6 +57,7 @@ from gukbap.config.training import (
     StudentConfig,
     TrainConfig,
 )
+from gukbap.config.versions import DataConfig, DataSource
 
 __all__ = [
     "IMAGE_GROUP",
@@ -71,6 +72,8 @@ __all__ = [
     "CleanConfig",
     "CleanSettings",
     "ClusterConfig",
+    "DataConfig",
+    "DataSource",
     "DedupConfig",
     "DedupSettings",
     "Endpoint",

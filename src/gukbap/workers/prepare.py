@@ -19,6 +19,7 @@ from gukbap.form import ALWAYS, REUSE, apply_form, fields_of, value_at
 from gukbap.handover import MLFLOW_RUN, POD_NAME, RUN_ID, TRACKING_URI
 from gukbap.schemas import STRATEGIES, SUBJECTS
 from gukbap.workers.context import Outcome, leaving_errors, progress, shared_folder
+from gukbap.workers.data_versions import pin_base
 from gukbap.workers.editions import Ledger, Planned, plan_editions
 from gukbap.workers.outputs import LEDGER
 
@@ -65,6 +66,7 @@ def run_prepare(
 
     Raises:
         ConfigError: a value of the form is not allowed.
+        InputError: the data set has no version of the name that is asked for.
     """
     settled = apply_form(recipe, form)
     absent = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
@@ -76,7 +78,10 @@ def run_prepare(
         )
     if freshness not in (REUSE, ALWAYS):
         raise ConfigError(f"freshness is {freshness!r}", expected=f"{REUSE} or {ALWAYS}")
-    planned = _plan(settled, fresh=["generate"] if freshness == ALWAYS else [])
+    settled = pin_base(settled)
+    # What grows looks for new seeds in each run; where there are none, it costs nothing.
+    anew = freshness == ALWAYS or settled.data.store is not None
+    planned = _plan(settled, fresh=["generate"] if anew else [])
     settings = {
         step: settings_text(values.model_copy(update={"edition": planned[step].edition}))
         for step, values in step_settings(settled).items()
@@ -115,7 +120,7 @@ _LEAVABLE = [
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "generate": (),
     "clean": ("generate",),
-    "dedup": ("clean",),
+    "dedup": ("clean", "generate"),
     "split": ("dedup",),
     "train": ("split",),
     **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},

@@ -60,42 +60,58 @@ def run_generate(
     *,
     rows: Path,
     dropped: Path,
+    seeds: Path,
     statistics: Path,
     batch: BatchFiles | None = None,
 ) -> Outcome:
-    """Evolve and answer the seeds; writes kept rows and dropped candidates.
+    """Evolve and answer the seeds; writes kept rows, dropped candidates, and the seeds that were evolved.
+
+    Where the data set grows, rows and seeds of its base come first, and only new seeds are evolved.
 
     With `batch` nothing is sent: results are read, and the next requests written. Then PendingError is
     raised until all replies are there.
     """
     from gukbap.stages.batch import PendingError
-    from gukbap.stages.generate import draw_seeds, generate, load_seeds
+    from gukbap.stages.generate import generate
     from gukbap.workers.batch import take_results
-    from gukbap.workers.fetched_files import local_file
+    from gukbap.workers.data_versions import fetch_base
+    from gukbap.workers.seeds import seeds_to_evolve
     from gukbap.workers.teacher import teacher_of
 
-    progress = context.progress()
-    seeds = local_file(settings.generate.seeds, progress, "seed file")
-    local = settings.generate.model_copy(update={"seeds": seeds})
-    drawn = draw_seeds(local, load_seeds(local), settings.seed)
+    progress, base = context.progress(), fetch_base(settings.data)
+    drawn = seeds_to_evolve(settings, base.seeds() if base else [], progress)
     # A larger budget goes on with what a smaller one has paid for.
     unbounded = settings.model_copy(update={"budget": BudgetConfig()})
-    folder = context.stage_folder(unbounded, (seed.model_dump_json() for seed in drawn))
+    folder = context.stage_folder(unbounded, (seed.model_dump_json() for seed in drawn.seeds))
     with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
         model, pending = _teacher(settings.teacher, batch, progress)
         if batch is not None:
             take_results(batch, settings.teacher, journal, progress)
         teacher = teacher_of(settings.teacher, model.name, progress)
         try:
-            result = generate(settings, drawn, model, teacher, journal, progress, pending=pending)
+            result = generate(
+                settings,
+                drawn.seeds,
+                model,
+                teacher,
+                journal,
+                progress,
+                pending=pending,
+                grows=base is not None,
+            )
         except PendingError:
             if batch is not None and pending is not None:
                 pending.write(batch.requests)
             raise
-        count = write_jsonl(rows, result.each_row())
+        earlier = base.rows() if base else []
+        count = write_jsonl(rows, chain(earlier, result.each_row()))
         write_jsonl(dropped, result.each_dropped())
+        tried = {candidate.seed_id for candidate in chain(result.kept, result.failed)}
+        evolved = (seed for seed in drawn.seeds if seed.id in tried)
+        write_jsonl(seeds, chain(base.seeds() if base else [], evolved))
         made = {"rows": count, "sha256": sha256_file(rows), "teacher": model.name}
-        outcome = Outcome(result.statistics, made)
+        grown = {"kept": count, "earlier_rows": len(earlier), **drawn.statistics} if base else {}
+        outcome = Outcome({**result.statistics, **grown}, made)
         log(outcome)
     return _done(outcome, statistics)
 
@@ -120,17 +136,26 @@ def run_dedup(
     removed: Path,
     statistics: Path,
     index: Path | None = None,
+    seeds: Path | None = None,
+    statement: Path | None = None,
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper.
 
-    `index`: a folder with what earlier runs kept, which takes up what this one keeps.
+    `index`: a folder with what earlier runs kept, which takes up what this one keeps. `seeds`, `statement`:
+    what a version of a growing data set has besides rows.
     """
     from gukbap.stages.dedup import dedup_file
     from gukbap.stages.training_input import reading_training
+    from gukbap.workers.data_growth import grow
 
+    progress = context.progress()
     with context.tracked(settings.step, settings) as log, reading_training(source, Row):
         work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
-        done = dedup_file(settings, source, rows, removed, work, context.progress(), index=index)
+        if settings.data is not None and seeds is not None and statement is not None:
+            files = {"given": source, "seeds": seeds, "statement": statement, "kept": rows}
+            done = grow(settings, settings.data, **files, removed=removed, work=work, progress=progress)
+        else:
+            done = dedup_file(settings, source, rows, removed, work, progress, index=index)
         outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
     # The rows are in their place now; their chunks are only a burden.
