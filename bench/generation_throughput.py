@@ -100,7 +100,8 @@ def project(server: Server, seeds: Path, output: Path) -> tuple[int, float]:
         "import gukbap.adapters.openai_chat, gukbap.stages.generate; "
         "settings = load_recipe('smoke', sys.argv[2:]).generate_settings(); out = Path(sys.argv[1]); "
         "start = time.perf_counter(); "
-        "done = run_generate(settings, rows=out / 'r', dropped=out / 'd', seeds=out / 'e', statistics=out / 's'); "
+        "files = {'rows': out / 'r', 'dropped': out / 'd', 'seeds': out / 'e', 'statistics': out / 's'}; "
+        "done = run_generate(settings, **files); "
         "print(json.dumps([done.statistics['calls_sent'], time.perf_counter() - start]))"
     )
     command = generate_command(server, seeds, output, teacher__concurrency=CONCURRENCY, generate__rounds=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from gukbap.schemas import Row, Seed
 from gukbap.stages.data_set import by_category, by_operation, licence_table
 from gukbap.stages.dedup.incremental import dedup_after
 from gukbap.stages.generate import strangers
-from gukbap.stages.training_input import read_training
+from gukbap.stages.training_input import spool_training
 from gukbap.workers.data_versions import Base, fetch_base, fetch_version, open_versions
 
 #: a round is repeated only where another run has published meanwhile
@@ -83,9 +83,10 @@ def grow(
     """
     versions, base = open_versions(source), fetch_base(source)
     before = {row.id for row in base.rows()} if base else set()
-    rows = read_training(given, Row)
+    rows = spool_training(given, Row, work)
     growth = _Growth(settings, versions, work, progress)
-    earlier, new = ([row for row in rows if (row.id in before) is known] for known in (True, False))
+    earlier = (row for row in rows if row.id in before)
+    new = (row for row in rows if row.id not in before)
     folder, statistics = growth.dedup(earlier, new, base, removed)
     shutil.copyfile(seeds, folder / SEEDS)
     ours = growth.described(folder, base, [read_json(statement)["sha256"]])
@@ -112,20 +113,27 @@ class _Growth:
     progress: Progress
 
     def dedup(
-        self, earlier: Sequence[Row], new: Sequence[Row], base: Base | None, removed: Path
+        self, earlier: Iterable[Row], new: Iterable[Row], base: Base | None, removed: Path
     ) -> tuple[Path, dict[str, Any]]:
         """Near-dedup of new rows after earlier ones; returns the folder of the new version with its rows and
         its index, and the statistics."""
         work = self.work / (base.manifest.id if base else "first")
         folder = work / "version"
-        write_jsonl(work / "earlier.jsonl", earlier)
+        ids: list[str] = []
+
+        def noted(rows: Iterable[Row]) -> Iterator[Row]:
+            for row in rows:
+                ids.append(row.id)
+                yield row
+
+        write_jsonl(work / "earlier.jsonl", noted(earlier))
         write_jsonl(work / "new.jsonl", new)
         if base:
             self.versions.fetch(base.manifest.of_index(), folder)
         statistics = dedup_after(
             self.settings,
             work / "earlier.jsonl",
-            [row.id for row in earlier],
+            ids,
             work / "new.jsonl",
             index=folder / INDEX,
             kept=folder / ROWS,
@@ -139,7 +147,7 @@ class _Growth:
         self, folder: Path, parent: Base | None, statements: Iterable[str], joined: str | None = None
     ) -> _Version:
         """The version in a folder, with its manifest."""
-        rows, seeds = read_training(folder / ROWS, Row), read_jsonl(folder / SEEDS, Seed)
+        rows, seeds = spool_training(folder / ROWS, Row, self.work), read_jsonl(folder / SEEDS, Seed)
         before = {row.id for row in parent.rows()} if parent else set()
         ids = {row.id for row in rows}
         chosen = self.settings.dedup.model_dump(mode="json", exclude={"workers"})

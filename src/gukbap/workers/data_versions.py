@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from gukbap.data_versions import ROWS, SEEDS, Manifest
 from gukbap.errors import ConfigError
 from gukbap.files import read_json, read_jsonl, write_json
 from gukbap.schemas import Row, Seed
-from gukbap.stages.training_input import read_training
+from gukbap.stages.training_input import spool_training
 from gukbap.workers import context
 
 #: where a run notes which version it goes on with
@@ -69,14 +70,9 @@ class Base:
     manifest: Manifest
     folder: Path
 
-    @property
-    def rows_file(self) -> Path:
-        """JSON Lines of Row."""
-        return self.folder / ROWS
-
-    def rows(self) -> list[Row]:
-        """The rows, in their order."""
-        return read_training(self.rows_file, Row)
+    def rows(self) -> Sequence[Row]:
+        """The rows, in their order; they lie in a file."""
+        return spool_training(self.folder / ROWS, Row, self.folder)
 
     def seeds(self) -> list[Seed]:
         """All seeds that were evolved so far."""
