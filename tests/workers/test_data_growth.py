@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,19 +110,18 @@ def test_of_two_runs_at_once_the_later_joins_the_other(growing: Growing, version
     assert len(versions.log()) == 3
 
 
-class Killed(BaseException):
-    """A kill, as far as a process can do it to itself without ending."""
-
-
 def _killing(method: str, left: int, done: bool) -> Callable[..., Any]:
+    """The store's method, with a kill before or after one of its calls."""
     original, calls = getattr(FolderStore, method), iter(range(left))
 
     def counted(self: FolderStore, *args: Any, **kwargs: Any) -> Any:
-        if next(calls, None) is not None:
-            return original(self, *args, **kwargs)
-        if done:
-            original(self, *args, **kwargs)
-        raise Killed
+        last = next(calls, None) is None
+        if last and not done:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = original(self, *args, **kwargs)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
 
     return counted
 
@@ -134,7 +136,7 @@ def _killing(method: str, left: int, done: bool) -> Callable[..., Any]:
         ("put_new", 1, True),
     ],
 )
-def test_cut_off_at_any_write_the_old_version_stands_or_the_new_one(
+def test_killed_at_any_write_the_old_version_stands_or_the_new_one(
     growing: Growing, versions: VersionStore, method: str, left: int, done: bool
 ) -> None:
     growing.whole("one", TEXTS[:2])
@@ -142,8 +144,10 @@ def test_cut_off_at_any_write_the_old_version_stands_or_the_new_one(
     growing.generate_and_clean(two)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FolderStore, method, _killing(method, left, done))
-        with pytest.raises(Killed):
-            growing.dedup(two)
+        child = multiprocessing.get_context("fork").Process(target=growing.dedup, args=(two,))
+        child.start()
+        child.join()
+    assert child.exitcode == -signal.SIGKILL
     logged = [entry.version for entry in versions.log()]
     assert len(logged) == (2 if (method, left, done) == ("put_new", 1, True) else 1)
     assert [problem for version in logged for problem in versions.problems(version)] == []

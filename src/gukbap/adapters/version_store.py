@@ -3,11 +3,11 @@
 Which version is the newest is a log of numbered objects. Each is stored only where its number is free, and
 the store says who was first, so of two runs that write the same number one fails and sees the other's.
 
-Limits. The store must know the condition: folders with hard links, MinIO, AWS S3 and SeaweedFS after 4.16
-do. SeaweedFS before that checks it without a lock, and MinIO lets it go where it has no read quorum: then
-the later of two that write in the same moment may take the number of the other, whose version is still in
-the store, beside the log. Whoever deletes objects of `files/` damages every version that has them
-(`gukbap data show --verify` tells).
+Limits. The store must know that condition. Folders with hard links and SeaweedFS 4.48 do (measured);
+SeaweedFS up to 4.16 checks it without a lock, and MinIO lets it go where it has no read quorum: there the
+later of two that write in the same moment may take the other's number, whose version is still in the store,
+beside the log. Whoever deletes objects of `files/` damages every version that has them, as `gukbap data show
+--verify` tells.
 """
 
 from __future__ import annotations

@@ -209,6 +209,7 @@ class _Growth:
         statements = [*winner.manifest.statements, *ours.manifest.statements]
         joined = self.described(folder, winner, statements, ours.manifest.id)
         self.versions.publish(joined.folder, joined.manifest)
+        shutil.rmtree(winner.folder, ignore_errors=True)
         self.progress.say(f"{winner.manifest.id} was published meanwhile; joined as {joined.manifest.id}")
         return joined.manifest
 

@@ -199,6 +199,8 @@ _WORDS = {
 
 def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) -> str:
     lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
+    if settled.data_source is not None:
+        lines += [f"Goes on with version `{settled.data.base}` of the data set {settled.data_source.name}.", ""]
     changed = [
         (field.name, value_at(recipe, field), value_at(settled, field))
         for field in fields_of(recipe)
