@@ -96,7 +96,7 @@ def project(server: Server, seeds: Path, output: Path) -> tuple[int, float]:
     """Calls and seconds of the stage: answers to seeds, which take one call each."""
     code = (
         "import json, sys, time; from pathlib import Path; from gukbap.recipes import load_recipe; "
-        "from gukbap.workers.stages import run_generate; "
+        "from gukbap.workers.generate import run_generate; "
         "import gukbap.adapters.openai_chat, gukbap.stages.generate; "
         "settings = load_recipe('smoke', sys.argv[2:]).generate_settings(); out = Path(sys.argv[1]); "
         "start = time.perf_counter(); "

@@ -27,8 +27,8 @@ def generate(
     from pathlib import Path
 
     from gukbap.config import GenerateSettings
+    from gukbap.workers.generate import run_generate
     from gukbap.workers.outputs import hand_over
-    from gukbap.workers.stages import run_generate
 
     checked = GenerateSettings.model_validate_json(settings)
     outcome = run_generate(

@@ -41,6 +41,28 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
     Nobody but the owner can read it before it has its `mode`.
     """
+    with _placing(path, mode, lambda temporary: temporary.replace(path)) as file:
+        yield file
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, whole or not at all.
+
+    Returns:
+        False, and nothing has changed, where it is there. Of several processes one is told True.
+    """
+    try:
+        # Not O_EXCL on the file itself: a kill between its creation and its last byte would leave half.
+        with _placing(path, 0o644, path.hardlink_to) as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _placing(path: Path, mode: int, place: Callable[[Path], object]) -> Iterator[IO[bytes]]:
+    """Yield a temporary file beside `path`, which is brought there when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with reporting_full_disk(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -51,37 +73,10 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(mode)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync(path.parent)
-
-
-def create_file(path: Path, content: bytes) -> bool:
-    """Write a file that is not there yet, whole or not at all.
-
-    Returns:
-        False, and nothing has changed, where it is there. Of several processes one is told True.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with reporting_full_disk(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            # Not O_EXCL on the file itself: a kill between its creation and its last byte would leave half.
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            return False
+            place(temporary)
         finally:
             temporary.unlink(missing_ok=True)
         _sync(path.parent)
-    return True
 
 
 def join_files(target: Path, parts: Iterable[Path]) -> None:

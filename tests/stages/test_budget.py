@@ -21,7 +21,7 @@ from gukbap.schemas import Message, Row
 from gukbap.stages.budget import Spending, Wallet, prompt_tokens_at_most
 from gukbap.stages.calls import RecordedCalls
 from gukbap.stages.generate import draw_seeds, generate, load_seeds
-from gukbap.workers.stages import run_generate
+from gukbap.workers.generate import run_generate
 from tests.command import gukbap
 from tests.lineages import TEACHER
 from tests.stages.generate.doubles import CountingChat, settings

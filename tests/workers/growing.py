@@ -14,8 +14,9 @@ from gukbap.files import read_json, read_jsonl
 from gukbap.recipes import load_recipe
 from gukbap.schemas import Row, Seed
 from gukbap.workers.clean import run_clean
+from gukbap.workers.generate import run_generate
 from gukbap.workers.prepare import run_prepare
-from gukbap.workers.stages import run_dedup, run_generate
+from gukbap.workers.stages import run_dedup
 
 TEXTS = (
     "집에서 두부를 만드는 방법을 순서대로 알려 주세요.",

@@ -69,6 +69,15 @@ def test_without_new_seeds_nothing_is_asked_or_published_and_the_rows_are_the_sa
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*")} == before
 
 
+def test_seeds_that_had_no_turn_are_evolved_by_the_next_run(growing: Growing) -> None:
+    one = growing.whole("one", TEXTS, "generate.max_rows=2", "teacher.concurrency=1")
+    first = len(one.seeds())
+    assert 0 < first < len(TEXTS)
+    two = growing.whole("two", TEXTS)
+    assert two.statistics("generate")["seeds"] == len(TEXTS) - first
+    assert [seed.instruction for seed in two.seeds()] == list(TEXTS)
+
+
 def test_rows_that_are_found_to_hold_an_evaluation_text_are_gone(
     growing: Growing, versions: VersionStore, tmp_path: Path
 ) -> None:

@@ -78,7 +78,7 @@ def generate(
     """
     from gukbap.stages.batch import PendingError
     from gukbap.workers.batch import BatchFiles
-    from gukbap.workers.stages import run_generate
+    from gukbap.workers.generate import run_generate
 
     if batch_results and batch_requests is None:
         raise UsageError("--batch-results needs --batch-requests, for the calls that come next")

@@ -200,7 +200,8 @@ _WORDS = {
 def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) -> str:
     lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
     if settled.data_source is not None:
-        lines += [f"Goes on with version `{settled.data.base}` of the data set {settled.data_source.name}.", ""]
+        where = f"goes on with version `{settled.data.base}`" if settled.data.base else "begins anew"
+        lines += [f"The data set {settled.data_source.name} {where}.", ""]
     changed = [
         (field.name, value_at(recipe, field), value_at(settled, field))
         for field in fields_of(recipe)
