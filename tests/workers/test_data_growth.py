@@ -37,7 +37,7 @@ def test_a_run_evolves_new_seeds_alone_and_keeps_all_rows_of_before(
 ) -> None:
     one = growing.whole("one", TEXTS[:3])
     assert one.recipe.data.base is None
-    two = growing.whole("two", TEXTS)
+    two = growing.whole("two", TEXTS, "teacher.licence=MIT")
     data = two.statistics("dedup")["data"]
     first, second = versions.log()
     assert (two.recipe.data.base, data["version"], data["number"]) == (first.version, second.version, 2)
@@ -53,7 +53,10 @@ def test_a_run_evolves_new_seeds_alone_and_keeps_all_rows_of_before(
     assert generated["calls_sent"] > 0
     assert generated["kept"] == generated["rows"] + len(one.rows())
     assert two.statistics("dedup")["index_reused"]
-    assert versions.manifest(second.version).parent == first.version
+    manifest = versions.manifest(second.version)
+    assert manifest.parent == first.version
+    written = {source.teacher.licence: source.rows for source in manifest.sources}
+    assert written == {"Apache-2.0": len(one.rows()), "MIT": manifest.new_rows}
     assert breaches(two.rows()) == []
 
 

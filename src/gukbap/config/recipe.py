@@ -132,6 +132,17 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _data_lie_beside_runs(self) -> Recipe:
+        data, runs = (url and f"{url.rstrip('/')}/" for url in (self.data.store, self.store.url))
+        if data and runs and data.startswith(runs):
+            raise ValueError(
+                f"data.store ({self.data.store}) lies among the runs of store.url ({self.store.url}), where "
+                "`gukbap store prune` would take it for an old run; give it a place beside them, for "
+                "example s3://bucket/data beside s3://bucket/runs"
+            )
+        return self
+
     @property
     def judge_is_teacher(self) -> bool:
         """Whether one model teaches and judges, under whichever of its names."""

@@ -186,6 +186,8 @@ class _Growth:
                 # An earlier attempt of this step, or a run with the same data, has been here.
                 if ours.manifest.id in (entry.version, self.versions.manifest(entry.version).joined):
                     return entry.number
+            if not log:
+                continue
             winner = fetch_version(self.versions, log[-1].version)
             newest = self._join(winner, ours, base)
             if newest.id == winner.manifest.id:
