@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.korean_rows import row
-from gukbap.stages.data_set import by_operation, diff, licence_table
+from gukbap.stages.data_set import diff, summarise
 from tests.lineages import call, lineage
 
 
@@ -30,6 +30,8 @@ def test_rows_are_added_removed_and_changed_by_their_ids_whatever_their_order() 
         "seed": (3, 2),
     }
     assert diff(before, before[::-1]).same == 3
-    assert by_operation([evolved, *before]) == {"deepen": 1, "seed": 3}
-    [source] = licence_table(before)
+    summary = summarise([evolved, *before])
+    assert summary.operations == {"deepen": 1, "seed": 3}
+    assert summary.ids[1:] == ["가", "나", "다"]
+    [source] = summarise(before).sources
     assert (source.rows, source.teacher.licence, source.host) == (3, "Apache-2.0", None)

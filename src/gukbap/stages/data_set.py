@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from gukbap.data_versions import Source
 from gukbap.schemas import Record, Row
@@ -51,18 +51,37 @@ class DataDiff(Record):
     operations: dict[str, Counts]
 
 
-def by_category(rows: Iterable[Row]) -> dict[str, int]:
-    """Category → rows, sorted by name."""
-    return dict(sorted(Counter(row.category for row in rows).items()))
+class Summary(Record):
+    """A data set in numbers."""
+
+    #: in the rows' order
+    ids: list[str]
+    #: category → rows
+    categories: dict[str, int]
+    #: operation ("seed" for none) → rows
+    operations: dict[str, int]
+    #: who wrote the rows, the most first
+    sources: list[Source]
 
 
-def by_operation(rows: Iterable[Row]) -> dict[str, int]:
-    """Operation ("seed" for none) → rows, sorted by name."""
-    return dict(sorted(Counter(_operation(row) for row in rows).items()))
+def summarise(rows: Iterable[Row]) -> Summary:
+    """Read rows once, one after the other: there may be more than memory has room for."""
+    ids: list[str] = []
+    categories: Counter[str] = Counter()
+    operations: Counter[str] = Counter()
+
+    def counted() -> Iterator[Row]:
+        for row in rows:
+            ids.append(row.id)
+            categories[row.category] += 1
+            operations[_operation(row)] += 1
+            yield row
+
+    found = _licence_table(counted())
+    return Summary(ids=ids, categories=_sorted(categories), operations=_sorted(operations), sources=found)
 
 
-def licence_table(rows: Iterable[Row]) -> list[Source]:
-    """Who wrote the rows, the most first."""
+def _licence_table(rows: Iterable[Row]) -> list[Source]:
     return [
         Source(teacher=teacher, host=host, version=version, rows=count)
         for (teacher, host, version), count in sources(rows).items()
@@ -72,6 +91,7 @@ def licence_table(rows: Iterable[Row]) -> list[Source]:
 def diff(before: Sequence[Row], after: Sequence[Row]) -> DataDiff:
     """Compare two data sets row by row, whatever their order."""
     old, new = _by_id(before), _by_id(after)
+    counts, later = summarise(before), summarise(after)
     shared = old.keys() & new.keys()
     changed = {name for name in shared if old[name] != new[name]}
     return DataDiff(
@@ -79,13 +99,17 @@ def diff(before: Sequence[Row], after: Sequence[Row]) -> DataDiff:
         removed=_change(old, old.keys() - new.keys()),
         changed=_change(new, changed),
         same=len(shared) - len(changed),
-        categories=_counts(by_category(before), by_category(after)),
-        operations=_counts(by_operation(before), by_operation(after)),
+        categories=_counts(counts.categories, later.categories),
+        operations=_counts(counts.operations, later.operations),
     )
 
 
 def _by_id(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.id: row for row in rows}
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 def _operation(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from gukbap.config import DataSource, DedupSettings
 from gukbap.data_versions import INDEX, ROWS, SEEDS, Manifest, StoredFile
 from gukbap.errors import StoreError
 from gukbap.files import (
+    atomic_file,
     canonical_json,
+    each_jsonl,
     join_files,
     read_json,
     read_jsonl,
@@ -27,10 +29,9 @@ from gukbap.files import (
 from gukbap.handover import RUN_ID
 from gukbap.ports import Progress
 from gukbap.schemas import Row, Seed
-from gukbap.stages.data_set import by_category, by_operation, licence_table
+from gukbap.stages.data_set import summarise
 from gukbap.stages.dedup.incremental import dedup_after
 from gukbap.stages.generate import strangers
-from gukbap.stages.training_input import spool_training
 from gukbap.workers.data_versions import Base, fetch_base, fetch_version, open_versions
 
 #: a round is repeated only where another run has published meanwhile
@@ -43,8 +44,6 @@ class _Version:
 
     manifest: Manifest
     folder: Path
-    rows: Sequence[Row]
-    seeds: Sequence[Seed]
 
 
 def grow(
@@ -82,23 +81,20 @@ def grow(
         StoreError: the store fails.
     """
     versions, base = open_versions(source), fetch_base(source)
-    before = {row.id for row in base.rows()} if base else set()
-    rows = spool_training(given, Row, work)
     growth = _Growth(settings, versions, work, progress)
-    earlier = (row for row in rows if row.id in before)
-    new = (row for row in rows if row.id not in before)
-    folder, statistics = growth.dedup(earlier, new, base, removed)
+    earlier, new = work / "earlier.jsonl", work / "new.jsonl"
+    ids = _divide(given, set(base.row_ids()) if base else set(), earlier, new)
+    folder, statistics = growth.dedup(earlier, ids, new, base, removed)
     shutil.copyfile(seeds, folder / SEEDS)
     ours = growth.described(folder, base, [read_json(statement)["sha256"]])
     join_files(kept, [folder / ROWS])
     number = growth.publish(ours, base, source.after)
-    manifest = ours.manifest
     statistics["data"] = {
         "name": source.name,
         "base": source.base,
-        "version": manifest.id,
+        "version": ours.manifest.id,
         "number": number,
-        **manifest.model_dump(include={"rows", "new_rows", "gone_rows", "seeds", "new_seeds"}),
+        **ours.manifest.model_dump(include={"rows", "new_rows", "gone_rows", "seeds", "new_seeds"}),
     }
     if base:
         shutil.rmtree(base.folder, ignore_errors=True)
@@ -113,28 +109,19 @@ class _Growth:
     progress: Progress
 
     def dedup(
-        self, earlier: Iterable[Row], new: Iterable[Row], base: Base | None, removed: Path
+        self, earlier: Path, ids: Sequence[str], new: Path, base: Base | None, removed: Path
     ) -> tuple[Path, dict[str, Any]]:
-        """Near-dedup of new rows after earlier ones; returns the folder of the new version with its rows and
-        its index, and the statistics."""
+        """Near-dedup of new rows after earlier ones, of the given ids; returns the folder of the new version
+        with its rows and its index, and the statistics."""
         work = self.work / (base.manifest.id if base else "first")
         folder = work / "version"
-        ids: list[str] = []
-
-        def noted(rows: Iterable[Row]) -> Iterator[Row]:
-            for row in rows:
-                ids.append(row.id)
-                yield row
-
-        write_jsonl(work / "earlier.jsonl", noted(earlier))
-        write_jsonl(work / "new.jsonl", new)
         if base:
             self.versions.fetch(base.manifest.of_index(), folder)
         statistics = dedup_after(
             self.settings,
-            work / "earlier.jsonl",
+            earlier,
             ids,
-            work / "new.jsonl",
+            new,
             index=folder / INDEX,
             kept=folder / ROWS,
             removed=removed,
@@ -147,27 +134,26 @@ class _Growth:
         self, folder: Path, parent: Base | None, statements: Iterable[str], joined: str | None = None
     ) -> _Version:
         """The version in a folder, with its manifest."""
-        rows, seeds = spool_training(folder / ROWS, Row, self.work), read_jsonl(folder / SEEDS, Seed)
-        before = {row.id for row in parent.rows()} if parent else set()
-        ids = {row.id for row in rows}
+        summary, seeds = summarise(each_jsonl(folder / ROWS, Row)), read_jsonl(folder / SEEDS, Seed)
+        before, ids = set(parent.row_ids()) if parent else set(), set(summary.ids)
         chosen = self.settings.dedup.model_dump(mode="json", exclude={"workers"})
         manifest = Manifest(
             parent=parent.manifest.id if parent else None,
             joined=joined,
-            rows=len(rows),
+            rows=len(ids),
             new_rows=len(ids - before),
             gone_rows=len(before - ids),
             seeds=len(seeds),
             new_seeds=len(seeds) - (parent.manifest.seeds if parent else 0),
-            categories=by_category(rows),
-            operations=by_operation(rows),
-            sources=licence_table(rows),
+            categories=summary.categories,
+            operations=summary.operations,
+            sources=summary.sources,
             settings_sha256=sha256_text(canonical_json(chosen)),
             statements=sorted(set(statements)),
             gukbap_version=__version__,
             files=_files(folder),
         )
-        return _Version(manifest, folder, rows, seeds)
+        return _Version(manifest, folder)
 
     def publish(self, ours: _Version, base: Base | None, after: int) -> int | None:
         """Store a version and write it into the log; returns its number.
@@ -202,11 +188,13 @@ class _Growth:
     def _join(self, winner: Base, ours: _Version, base: Base | None) -> Manifest:
         """Store another run's version with this run's new rows; of a seed that both evolved, the other's."""
         others = winner.seeds()
-        own = strangers(strangers(ours.seeds, base.seeds() if base else []), others)
+        seeds = read_jsonl(ours.folder / SEEDS, Seed)
+        own = strangers(strangers(seeds, base.seeds() if base else []), others)
         names = {seed.id for seed in own}
-        rows = [row for row in ours.rows if row.lineage.seed_id in names]
-        removed = self.work / "removed-in-joining.jsonl"
-        folder, _ = self.dedup(winner.rows(), rows, winner, removed)
+        rows = (row for row in each_jsonl(ours.folder / ROWS, Row) if row.lineage.seed_id in names)
+        new, removed = self.work / "joining.jsonl", self.work / "removed-in-joining.jsonl"
+        write_jsonl(new, rows)
+        folder, _ = self.dedup(winner.rows_file, winner.row_ids(), new, winner, removed)
         write_jsonl(folder / SEEDS, [*others, *own])
         statements = [*winner.manifest.statements, *ours.manifest.statements]
         joined = self.described(folder, winner, statements, ours.manifest.id)
@@ -214,6 +202,18 @@ class _Growth:
         shutil.rmtree(winner.folder, ignore_errors=True)
         self.progress.say(f"{winner.manifest.id} was published meanwhile; joined as {joined.manifest.id}")
         return joined.manifest
+
+
+def _divide(given: Path, known: Collection[str], earlier: Path, new: Path) -> list[str]:
+    """Write rows into one of two files, by whether their ids are known; returns those that are."""
+    ids = []
+    with atomic_file(earlier) as stood, atomic_file(new) as came:
+        for row in each_jsonl(given, Row):
+            if row.id in known:
+                ids.append(row.id)
+            line = canonical_json(row.model_dump(mode="json"))
+            (stood if row.id in known else came).write(f"{line}\n".encode())
+    return ids
 
 
 def _files(folder: Path) -> dict[str, StoredFile]:

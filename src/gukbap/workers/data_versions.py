@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from gukbap.adapters.version_store import LATEST, VersionStore
 from gukbap.config import DataSource, Recipe
 from gukbap.data_versions import ROWS, SEEDS, Manifest
 from gukbap.errors import ConfigError
-from gukbap.files import read_json, read_jsonl, write_json
+from gukbap.files import each_jsonl, read_json, read_jsonl, write_json
 from gukbap.schemas import Row, Seed
-from gukbap.stages.training_input import spool_training
 from gukbap.workers import context
 
 #: where a run notes which version it goes on with
@@ -70,9 +70,19 @@ class Base:
     manifest: Manifest
     folder: Path
 
-    def rows(self) -> Sequence[Row]:
-        """The rows, in their order; they lie in a file."""
-        return spool_training(self.folder / ROWS, Row, self.folder)
+    @property
+    def rows_file(self) -> Path:
+        """JSON Lines of Row."""
+        return self.folder / ROWS
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, one after the other."""
+        return each_jsonl(self.rows_file, Row)
+
+    def row_ids(self) -> list[str]:
+        """The rows' ids; the file's hash was checked, so that no row need be."""
+        with self.rows_file.open(encoding="utf-8", newline="\n") as lines:
+            return [json.loads(line)["id"] for line in lines]
 
     def seeds(self) -> list[Seed]:
         """All seeds that were evolved so far."""

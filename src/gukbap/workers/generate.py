@@ -70,12 +70,11 @@ def run_generate(
             if batch is not None and pending is not None:
                 pending.write(batch.requests)
             raise
-        earlier = base.rows() if base else []
-        count = write_jsonl(rows, chain(earlier, result.each_row()))
+        count = write_jsonl(rows, chain(base.rows() if base else [], result.each_row()))
         write_jsonl(dropped, result.each_dropped())
         write_jsonl(seeds, chain(before, _evolved(settings, drawn.seeds, result)))
         made = {"rows": count, "sha256": sha256_file(rows), "teacher": model.name}
-        grown = {"kept": count, "earlier_rows": len(earlier), **drawn.statistics} if base else {}
+        grown = {"kept": count, "earlier_rows": base.manifest.rows, **drawn.statistics} if base else {}
         outcome = Outcome({**result.statistics, **grown}, made)
         log(outcome)
     write_json(statistics, outcome.statistics)

@@ -79,7 +79,7 @@ def dedup_after(
     return {
         **_summed(parts or [near_dedup(settings, [], progress).statistics], untouched),
         "earlier_rows": len(earlier_ids),
-        "index_reused": reused,
+        "index_reused": reused and bool(earlier_ids),
     }
 
 
