@@ -32,6 +32,7 @@ _COMMANDS = {
     "provenance": ("gukbap.cli.provenance", "Who wrote a data set's rows, and under which licences."),
     "logickor": ("gukbap.cli.logickor", "Import LogicKor as an evaluation pack."),
     "score": ("gukbap.cli.score", "Score tables from judged files."),
+    "weakness": ("gukbap.cli.weakness", "Which categories should get more of the next data, and why."),
     "compare": ("gukbap.cli.compare", "Whether one judged run is better than another."),
     "baselines": ("gukbap.cli.baselines", "Other models' judged answers as runs in MLflow."),
     "promote": ("gukbap.cli.promote", "Compare a run with the champion; promote it on evidence."),

@@ -57,6 +57,7 @@ from gukbap.config.training import (
     StudentConfig,
     TrainConfig,
 )
+from gukbap.config.weakness import MOST_ROUNDS, WeaknessConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -64,6 +65,7 @@ __all__ = [
     "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
+    "MOST_ROUNDS",
     "NAME_PREFIX",
     "PUBLISHED",
     "BaselineConfig",
@@ -103,6 +105,7 @@ __all__ = [
     "TrainConfig",
     "TrainSettings",
     "VllmServer",
+    "WeaknessConfig",
     "answer_length",
     "deviations",
     "host_of",
