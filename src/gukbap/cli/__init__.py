@@ -37,6 +37,7 @@ _COMMANDS = {
     "baselines": ("gukbap.cli.baselines", "Other models' judged answers as runs in MLflow."),
     "promote": ("gukbap.cli.promote", "Compare a run with the champion; promote it on evidence."),
     "rollback": ("gukbap.cli.rollback", "Make a former champion the champion again."),
+    "prune": ("gukbap.cli.prune", "Delete old checkpoints, journals, models and runs that nobody needs."),
     "card": ("gukbap.cli.card", "Write the model card of a run."),
     "up": ("gukbap.cli.servers", "Start an S3 server and MLflow on this machine."),
     "down": ("gukbap.cli.servers", "Stop what `gukbap up` started; the data stays."),

@@ -38,6 +38,7 @@ from gukbap.config.platform import (
 )
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
+from gukbap.config.retention import RetentionConfig
 from gukbap.config.settings import (
     CleanSettings,
     DedupSettings,
@@ -90,6 +91,7 @@ __all__ = [
     "PromoteSettings",
     "Recipe",
     "ReportConfig",
+    "RetentionConfig",
     "RetryConfig",
     "ScheduleConfig",
     "Section",
