@@ -26,7 +26,7 @@ _COMMANDS = {
     "schedule": ("gukbap.cli.schedule", "See and change scheduled retraining."),
     "runs": ("gukbap.cli.runs", "List runs on Kubeflow Pipelines."),
     "logs": ("gukbap.cli.logs", "Show the log of a step on Kubeflow Pipelines."),
-    "store": ("gukbap.cli.store", "See, check, fetch and prune the runs in an object store."),
+    "store": ("gukbap.cli.store", "See, check and fetch the runs in an object store."),
     "config": ("gukbap.cli.config", "Show recipes and what may stand in them."),
     "models": ("gukbap.cli.models", "List and fetch the models of the catalogue."),
     "provenance": ("gukbap.cli.provenance", "Who wrote a data set's rows, and under which licences."),

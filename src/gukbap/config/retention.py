@@ -29,6 +29,12 @@ class RetentionConfig(Section):
         ge=0,
         description="finished runs beyond keep_runs go as a whole so long after their end; null: never",
     )
+    upload_days: float = Field(
+        7,
+        ge=0,
+        description="an upload to a bucket that did not end in so long was killed, and its parts, which no "
+        "listing shows, are given up",
+    )
     abandoned_days: float | None = Field(
         None,
         ge=0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gukbap.adapters.mlflow_retention import read_registry, remove_version
@@ -69,7 +69,12 @@ class Retention:
         """
         rulings = self.rulings()
         self._finish_versions(journal)
-        return [self._carried_out(one, journal) if one.goes else one for one in rulings]
+        done = [self._carried_out(one, journal) if one.goes else one for one in rulings]
+        before = datetime.now(UTC) - timedelta(days=self._config.upload_days)
+        for store in self._stores:
+            if ended := store.end_unfinished(before):
+                self._progress.say(f"{_place(store)}: {ended} uploads that never ended are given up")
+        return done
 
     def _carried_out(self, ruling: Ruling, journal: Journal) -> Ruling:
         why = self._objection(ruling)
