@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +26,7 @@ class FoundRun:
         busy: a process works in it.
         pinned: marked to be kept.
         sizes: part → bytes; `run` is all of it.
+        work_only: journals and checkpoints alone, as a cluster's claim has them of a run.
     """
 
     place: str
@@ -35,6 +36,7 @@ class FoundRun:
     busy: bool
     pinned: bool
     sizes: Mapping[Part, int]
+    work_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,13 @@ class FoundVersion:
 
 @dataclass(frozen=True)
 class FoundRegistry:
-    """What MLflow says: the versions of all models, and runs by id that are under way, or pinned."""
+    """What MLflow says: the versions of all models, and runs by id that are under way, pinned, or ended
+    (whether they finished, and when they ended)."""
 
     versions: Sequence[FoundVersion] = ()
     open_runs: frozenset[str] = frozenset()
     pinned_runs: frozenset[str] = frozenset()
+    ended_runs: Mapping[str, tuple[bool, datetime]] = field(default_factory=dict)
 
     def of_run(self, run: str) -> Iterable[FoundVersion]:
         """The versions whose weights are a run's, by its id or by where they lie."""

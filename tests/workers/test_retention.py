@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from gukbap.adapters import run_parts
+from gukbap.adapters import run_parts, store_retries
 from gukbap.adapters.folder_store import FolderStore
 from gukbap.adapters.mlflow_tracker import open_run
 from gukbap.adapters.stored_folders import upload_folder, verify_folder
@@ -142,6 +142,30 @@ def test_a_shorter_upload_is_whole_and_a_deleted_one_leaves_nothing(tmp_path: Pa
     assert not (tmp_path / "store/one").exists()
 
 
+def test_a_claim_keeps_what_a_run_that_can_be_tried_again_needs(runs: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{runs / 'mlflow.sqlite3'}"
+    for run, status in (("pod-done", "FINISHED"), ("pod-failed", "FAILED"), ("pod-running", None)):
+        tracker = open_run("gukbap", run, run, uri)
+        if status:
+            tracker.finish(status)
+    claim = FolderStore(tmp_path / "claim/runs")
+    for run in ("pod-done", "pod-failed", "pod-running", "nobody-knows"):
+        (claim.root / run / "train-1").mkdir(parents=True)
+        (claim.root / run / "train-1/state.bin").write_text("weights")
+    (tmp_path / "claim/ledger.jsonl").write_text("kept")
+
+    def left(**policy: Any) -> set[str]:
+        config = RetentionConfig.model_validate({**NOW, **policy})
+        found = Retention(config, [], uri, StoreConfig(), context.progress(), claim)
+        with Journal(tmp_path / JOURNAL) as journal:
+            found.apply(journal)
+        return {path.name for path in claim.root.iterdir()}
+
+    assert left() == {"pod-failed", "pod-running", "nobody-knows"}
+    assert left(abandoned_days=0) == {"pod-running"}
+    assert (tmp_path / "claim/ledger.jsonl").exists()
+
+
 class KilledError(BaseException):
     """Stands for a kill: nothing of ours catches it."""
 
@@ -258,5 +282,6 @@ def test_models_in_buckets_go_by_a_server_s_registry(tmp_path: Path, monkeypatch
         for run in ("previous", "champion", "refused", "newest"):
             assert verify_folder(store, run, tmp_path, context.progress()) == []
         mortal.kill()
+        monkeypatch.setattr(store_retries, "LONGEST_PAUSE_SECONDS", 0.1)
         with pytest.raises(StoreError):
             found().rulings()

@@ -19,6 +19,7 @@ from gukbap.holdings import FoundRegistry, FoundVersion
 #: on a run or a version, with any value: nothing of it goes
 KEEP_TAG = "gukbap.keep"
 _PAGE = 1000
+_UNDER_WAY = ("RUNNING", "SCHEDULED")
 
 
 def read_registry(uri: str, model_changes: int) -> FoundRegistry:
@@ -35,10 +36,18 @@ def read_registry(uri: str, model_changes: int) -> FoundRegistry:
     names = model_names(client, uri)
     with alone(uri), explained(uri):
         # Runs first: one that ends in between has registered its version by then.
-        running = _tagged_runs(client, f"attributes.status = 'RUNNING' and tags.`{RUN_TAG}` != ''")
-        pinned = _tagged_runs(client, f"tags.`{KEEP_TAG}` != ''")
+        runs = _parents(client)
         found = [version for name in names for version in _versions(client, name, model_changes)]
-    return FoundRegistry(found, frozenset(running), frozenset(pinned))
+    return FoundRegistry(
+        versions=found,
+        open_runs=frozenset(run for run, one in runs if one.info.status in _UNDER_WAY),
+        pinned_runs=frozenset(run for run, one in runs if KEEP_TAG in one.data.tags),
+        ended_runs={
+            run: (one.info.status == "FINISHED", datetime.fromtimestamp(one.info.end_time / 1000, UTC))
+            for run, one in runs
+            if one.info.status not in _UNDER_WAY and one.info.end_time
+        },
+    )
 
 
 def remove_version(uri: str, model: str, number: int) -> None:
@@ -87,15 +96,13 @@ def _needed(client: Any, name: str, there: Sequence[int], model_changes: int) ->
     return needed | {number: f"{alias} of {name}" for alias, number in sorted(aliases(client, name).items())}
 
 
-def _tagged_runs(client: Any, query: str) -> Iterator[str]:
-    """The ids that runs have of their own, of parents that a query finds in any experiment."""
+def _parents(client: Any) -> list[tuple[str, Any]]:
+    """Every run that is a pipeline's, of any experiment, with its own id."""
     experiments = [one.experiment_id for one in _pages(client.search_experiments)]
-    found = _pages(lambda **page: client.search_runs(experiments, query, **page)) if experiments else ()
-    return (
-        run.data.tags[RUN_TAG]
-        for run in found
-        if RUN_TAG in run.data.tags and PARENT_TAG not in run.data.tags
-    )
+    if not experiments:
+        return []
+    found = _pages(lambda **page: client.search_runs(experiments, f"tags.`{RUN_TAG}` != ''", **page))
+    return [(run.data.tags[RUN_TAG], run) for run in found if PARENT_TAG not in run.data.tags]
 
 
 def _pages(search: Any) -> Iterator[Any]:

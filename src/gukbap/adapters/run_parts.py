@@ -20,7 +20,7 @@ from gukbap.adapters.object_keys import Entry
 from gukbap.adapters.stored_folders import KEEP, MANIFEST, read_manifest
 from gukbap.adapters.stores import Store
 from gukbap.files import read_json, write_json
-from gukbap.holdings import FoundRun, Part
+from gukbap.holdings import FoundRegistry, FoundRun, Part
 
 RECIPE, STATE, LOCK = "recipe.json", "run.json", ".lock"
 #: the step with which a run has ended
@@ -60,7 +60,7 @@ def _found(store: Store, run: str, entries: Sequence[Entry]) -> FoundRun | None:
     with held(store, run, make=False) as free:
         busy = not free
     return FoundRun(
-        place=store.uri(run).rpartition("/")[0],
+        place=_place(store, run),
         run=run,
         finished=LAST_STEP in _steps(store, run),
         ended=names[STATE].modified,
@@ -68,6 +68,32 @@ def _found(store: Store, run: str, entries: Sequence[Entry]) -> FoundRun | None:
         pinned=KEEP in names,
         sizes=sizes,
     )
+
+
+def find_work(store: FolderStore, run: str, registry: FoundRegistry) -> FoundRun | None:
+    """The journals and checkpoints that a cluster's claim has of a run; None where there are none any more.
+
+    Whether it finished, MLflow knows; a run that MLflow does not know counts as one that did not.
+    """
+    entries = list(store.entries(f"{run}/"))
+    if not entries:
+        return None
+    newest = max(entry.modified for entry in entries)
+    finished, ended = registry.ended_runs.get(run, (False, newest))
+    return FoundRun(
+        place=_place(store, run),
+        run=run,
+        finished=finished,
+        ended=max(ended, newest),
+        busy=False,
+        pinned=any(entry.key == f"{run}/{KEEP}" for entry in entries),
+        sizes={"run": sum(entry.size for entry in entries)},
+        work_only=True,
+    )
+
+
+def _place(store: Store, run: str) -> str:
+    return store.uri(run).rpartition("/")[0]
 
 
 def part_of(name: str) -> Part | None:

@@ -24,10 +24,17 @@ JOURNAL = "prune.jsonl"
 @click.command()
 @click.argument("recipe", default="local")
 @click.option("--apply", "delete", is_flag=True, help="Delete; without it, it is only said what would go.")
+@click.option(
+    "--claim",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Where cluster.work_claim is mounted: journals and checkpoints of a cluster's runs, too.",
+)
 @overrides_option
 @runs_option
 @json_option
-def prune(recipe: str, delete: bool, overrides: tuple[str, ...], runs: Path, as_json: bool) -> None:
+def prune(
+    recipe: str, delete: bool, claim: Path | None, overrides: tuple[str, ...], runs: Path, as_json: bool
+) -> None:
     """Say what of the runs beside RECIPE's store and registry (local by default) may go, and why the rest
     stays.
 
@@ -45,7 +52,8 @@ def prune(recipe: str, delete: bool, overrides: tuple[str, ...], runs: Path, as_
     local: list[Store] = [FolderStore(runs.resolve())] if runs.is_dir() else []
     stored = open_store(checked.store)
     stores = [*local, stored] if stored else local
-    retention = Retention(checked.retention, stores, uri, checked.store, progress)
+    work = FolderStore(claim.resolve() / "runs") if claim else None
+    retention = Retention(checked.retention, stores, uri, checked.store, progress, work)
     if delete:
         with Journal(runs / JOURNAL, shared=True) as journal:
             rulings = retention.apply(journal)

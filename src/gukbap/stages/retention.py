@@ -108,6 +108,9 @@ def _rule_finished(
     run: FoundRun, newer: int, need: str | None, config: RetentionConfig, now: datetime
 ) -> list[Ruling]:
     """Rule on a run that may go; `newer` finished ones ended later, and `need` keeps its model."""
+    if run.work_only:
+        old = _older(run.ended, config.journal_days, now)
+        return [_ruling(run, "run", old, f"ended; journals stay {config.journal_days:g} days")]
     beyond = newer >= config.keep_runs
     if beyond and need is None and config.run_days is not None and _older(run.ended, config.run_days, now):
         return [_ruling(run, "run", True, f"older than {config.run_days:g} days, and {newer} are newer")]

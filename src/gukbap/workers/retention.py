@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gukbap.adapters.folder_store import FolderStore
 from gukbap.adapters.mlflow_retention import read_registry, remove_version
-from gukbap.adapters.run_parts import delete_part, find_run, find_runs, held
+from gukbap.adapters.run_parts import delete_part, find_run, find_runs, find_work, held
 from gukbap.adapters.stores import Store
 from gukbap.config import RetentionConfig, StoreConfig
 from gukbap.errors import StoreError
@@ -37,6 +38,7 @@ class Retention:
         tracking_uri: str | None,
         weights: StoreConfig,
         progress: Progress,
+        claim: FolderStore | None = None,
     ) -> None:
         """Nothing is asked yet.
 
@@ -46,8 +48,9 @@ class Retention:
             tracking_uri: MLflow; None: the runs track nothing, and no model goes.
             weights: by which a registered model elsewhere in the S3 server is reached.
             progress: where to say what stays after all.
+            claim: journals and checkpoints of a cluster's runs, a folder each.
         """
-        self._config, self._stores, self._uri = config, stores, tracking_uri
+        self._config, self._stores, self._uri, self._claim = config, stores, tracking_uri, claim
         self._weights, self._progress = weights, progress
 
     def rulings(self) -> list[Ruling]:
@@ -59,6 +62,10 @@ class Retention:
         registry = self._registry()
         runs = [run for store in self._stores for run in find_runs(store)]
         weights = self._sizes(registry, runs) if registry else {}
+        if self._claim is not None:
+            names = sorted({entry.key.partition("/")[0] for entry in self._claim.entries("")})
+            work = (find_work(self._claim, name, registry or FoundRegistry()) for name in names)
+            runs += [run for run in work if run is not None]
         return rule(runs, registry, weights, self._config, datetime.now(UTC))
 
     def apply(self, journal: Journal) -> list[Ruling]:
@@ -105,10 +112,15 @@ class Retention:
             runs = [find_run(store, version.run) for store in self._stores] if version and version.run else []
             closed = {run.run for run in runs if run and protection(run, known, self._config, now)}
             return version_need(version, known, closed) if version else None
-        run = find_run(self._store_of(ruling), ruling.name)
+        store = self._store_of(ruling)
+        if self._claim is not None and store is self._claim:
+            run = find_work(self._claim, ruling.name, known)
+        else:
+            run = find_run(store, ruling.name)
         if run is None:
             return None
-        need = model_need(run, registry) if ruling.part in ("model", "run") else None
+        asks = ruling.part in ("model", "run") and not run.work_only
+        need = model_need(run, registry) if asks else None
         return protection(run, known, self._config, now) or need
 
     def _delete_version(self, ruling: Ruling, journal: Journal) -> None:
@@ -168,7 +180,8 @@ class Retention:
         return MinioStore.from_url(self._weights.model_copy(update={"url": source}), create=False)
 
     def _store_of(self, ruling: Ruling) -> Store:
-        return next(store for store in self._stores if _place(store) == ruling.place)
+        places = [*self._stores, *([self._claim] if self._claim else [])]
+        return next(store for store in places if _place(store) == ruling.place)
 
     def _registry(self) -> FoundRegistry | None:
         return read_registry(self._uri, self._config.model_changes) if self._uri else None
