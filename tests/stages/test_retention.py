@@ -10,7 +10,7 @@ import pytest
 
 from gukbap.config import RetentionConfig
 from gukbap.holdings import FoundRegistry, FoundRun, FoundVersion
-from gukbap.stages.retention import Ruling, rule
+from gukbap.stages.retention import Ruling, rule, version_need
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 PLACE = "file:///runs"
@@ -127,3 +127,10 @@ def test_without_a_registry_no_model_goes() -> None:
     assert not found["run-1", "model"].goes
     assert "no registry" in found["run-1", "model"].why
     assert found["run-1", "journals"].goes
+
+
+def test_a_model_outside_of_runs_stays_while_any_run_may_reuse_it() -> None:
+    one = version(1, run(1), source="s3://mlpipeline/artifacts/1/model")
+    for open_runs, stays in ((frozenset({"run-7"}), True), (frozenset(), False)):
+        why = version_need(one, FoundRegistry([one], open_runs), closed=(), outside=True)
+        assert (why is not None) == stays

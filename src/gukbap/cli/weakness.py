@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", type=judged_path)
 @click.option("--recipe", default="local", show_default=True, help="Recipe whose bounds and rounds are used.")
-@click.option("--strategy", help="Take this prompt strategy where SOURCE holds several.")
+@click.option("--strategy", help="Take this prompt strategy; of several, the one that decides on promotion.")
 @click.option("--subject", help="Take this model where SOURCE holds several; tuned by default.")
 @overrides_option
 @json_option
@@ -42,8 +42,9 @@ def weakness(
     from gukbap.stages.report.tables import aligned
     from gukbap.workers.weakness import WEAKNESS_HEADER, chosen_row, chosen_values, weakness_lines
 
-    generate = load_recipe(recipe, overrides).generate
-    row = chosen_row(_table(source), str(source), subject=subject, strategy=strategy)
+    checked = load_recipe(recipe, overrides)
+    generate, deciding = checked.generate, checked.deciding_strategy
+    row = chosen_row(_table(source), str(source), deciding=deciding, subject=subject, strategy=strategy)
     needs = category_needs(row, generate.weakness, generate.rounds)
     values = chosen_values(needs, rounds=generate.rounds, weighted=True)
     if as_json:
@@ -64,7 +65,9 @@ def weakness(
     for key, chosen in values.items():
         if chosen:
             click.echo(f"--set 'generate.{key}={canonical_json(chosen)}'")
-    if not any(values.values()):
+    if all(need.shrunk is None for need in needs):
+        click.echo("even shares: there are too few questions to tell the categories apart")
+    elif not any(values.values()):
         click.echo("even shares: the categories differ by no more than chance explains")
 
 

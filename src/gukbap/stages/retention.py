@@ -90,7 +90,8 @@ def rule(
     known = registry or FoundRegistry()
     protected = {(run.place, run.run): protection(run, known, config, now) for run in runs}
     closed = {run for (_, run), why in protected.items() if why is not None}
-    rulings = [_rule_version(one, known, weights, closed, config, now) for one in known.versions]
+    places = {run.place for run in runs}
+    rulings = [_rule_version(one, known, weights, closed, places, config, now) for one in known.versions]
     going = [one for one, ruling in zip(known.versions, rulings, strict=True) if ruling.goes]
     ended: Counter[str] = Counter()
     for run in sorted(runs, key=lambda one: (one.ended, one.run), reverse=True):
@@ -136,10 +137,12 @@ def _rule_version(
     registry: FoundRegistry,
     weights: Mapping[str, int],
     closed: Collection[str],
+    places: Collection[str],
     config: RetentionConfig,
     now: datetime,
 ) -> Ruling:
-    why = version_need(version, registry, closed)
+    outside = not any(version.source.startswith(f"{place}/") for place in places)
+    why = version_need(version, registry, closed, outside=outside)
     if why is None and version.source not in weights:
         why = f"its weights lie where this command does not look ({version.source})"
     goes = why is None and _older(version.made, config.model_days, now)
@@ -148,8 +151,18 @@ def _rule_version(
     return Ruling(version.model, str(version.number), "version", size, goes, why or policy)
 
 
-def version_need(version: FoundVersion, registry: FoundRegistry, closed: Collection[str]) -> str | None:
-    """Why a version may not go; None where it may."""
+def version_need(
+    version: FoundVersion, registry: FoundRegistry, closed: Collection[str], *, outside: bool
+) -> str | None:
+    """Why a version may not go; None where it may.
+
+    Args:
+        version: of a registered model.
+        registry: as MLflow says.
+        closed: runs of which nothing may go.
+        outside: its weights lie in no run's folder but among a cluster's artifacts, which its cache may
+            hand to any run.
+    """
     if version.needed:
         return version.needed
     if version.pinned or version.run in registry.pinned_runs:
@@ -158,6 +171,8 @@ def version_need(version: FoundVersion, registry: FoundRegistry, closed: Collect
         return "its run is open or pinned"
     if not version.settled:
         return "it has no verdict"
+    if outside and registry.open_runs:
+        return f"{min(registry.open_runs)} is open and may get it from the cluster's cache"
     return None
 
 

@@ -111,7 +111,8 @@ class Retention:
             )
             runs = [find_run(store, version.run) for store in self._stores] if version and version.run else []
             closed = {run.run for run in runs if run and protection(run, known, self._config, now)}
-            return version_need(version, known, closed) if version else None
+            outside = version is not None and self._run_of(version.source) is None
+            return version_need(version, known, closed, outside=outside) if version else None
         store = self._store_of(ruling)
         if self._claim is not None and store is self._claim:
             run = find_work(self._claim, ruling.name, known)

@@ -56,9 +56,7 @@ def settle_weakness(recipe: Recipe, tracking_uri: str | None, progress: Progress
         judged = read_judged([Path(local_file(weakness.judgements, progress, "file of judgements"))])
         why = f"the scores of {weakness.judgements}, which decide nothing"
         table = score_table(judged.judgements)
-        strategies = {one.strategy for one in table.rows}
-        strategy = recipe.deciding_strategy if len(strategies) > 1 else None
-        found = chosen_row(table, weakness.judgements, subject=None, strategy=strategy)
+        found = chosen_row(table, weakness.judgements, deciding=recipe.deciding_strategy)
     else:
         found, why = _champions_row(recipe, tracking_uri)
     needs = category_needs(found, weakness, recipe.generate.rounds) if found else []
@@ -129,26 +127,31 @@ def _champions_row(recipe: Recipe, tracking_uri: str | None) -> tuple[ScoreRow |
     )
 
 
-def chosen_row(table: ScoreTable, where: str, *, subject: str | None, strategy: str | None) -> ScoreRow:
+def chosen_row(
+    table: ScoreTable, where: str, *, deciding: str, subject: str | None = None, strategy: str | None = None
+) -> ScoreRow:
     """The one row of a table that is meant.
 
     Args:
         table: of any number of models and strategies.
         where: it comes from, for the error.
+        deciding: the strategy that is taken where there are several and none is named.
         subject: None: the tuned student where there are several.
-        strategy: None: the only one.
+        strategy: None: the only one, or `deciding`.
 
     Raises:
         InputError: there is none such, or more than one.
     """
-    subjects = {row.subject for row in table.rows}
-    wanted = subject or (TUNED if len(subjects) > 1 else None)
-    found = [row for row in table.rows if wanted in (None, row.subject) and strategy in (None, row.strategy)]
+    if subject is None and len({row.subject for row in table.rows}) > 1:
+        subject = TUNED
+    if strategy is None and len({row.strategy for row in table.rows}) > 1:
+        strategy = deciding
+    found = [row for row in table.rows if subject in (None, row.subject) and strategy in (None, row.strategy)]
     if len(found) != 1:
         there = ", ".join(f"{row.subject} {row.strategy}" for row in table.rows) or "no scores"
         raise InputError(
             f"{where} holds {there}",
-            expected=f"one row of {wanted or 'a model'} {strategy or 'under one strategy'}",
+            expected=f"one row of {subject or 'a model'} {strategy or 'under one strategy'}",
             fix="say which with --subject and --strategy, or give a file with one model and strategy",
         )
     return found[0]
