@@ -17,7 +17,7 @@ from gukbap.adapters.run_parts import delete_part, find_run, find_runs, find_wor
 from gukbap.adapters.stores import Store
 from gukbap.config import RetentionConfig, StoreConfig
 from gukbap.errors import StoreError
-from gukbap.holdings import FoundRegistry, FoundRun
+from gukbap.holdings import FoundRegistry, FoundRun, FoundVersion
 from gukbap.journal import Journal
 from gukbap.ports import Progress
 from gukbap.stages.retention import Ruling, model_need, protection, rule, version_need
@@ -106,9 +106,7 @@ class Retention:
         registry, now = self._registry(), datetime.now(UTC)
         known = registry or FoundRegistry()
         if ruling.part == "version":
-            version = next(
-                (v for v in known.versions if (v.model, str(v.number)) == (ruling.place, ruling.name)), None
-            )
+            version = self._version(ruling, known)
             runs = [find_run(store, version.run) for store in self._stores] if version and version.run else []
             closed = {run.run for run in runs if run and protection(run, known, self._config, now)}
             outside = version is not None and self._run_of(version.source) is None
@@ -125,23 +123,23 @@ class Retention:
         return protection(run, known, self._config, now) or need
 
     def _delete_version(self, ruling: Ruling, journal: Journal) -> None:
-        versions = self._registry_or_none().versions
-        source = next(
-            (v.source for v in versions if (v.model, str(v.number)) == (ruling.place, ruling.name)), ""
-        )
-        facts = {"source": source}
+        version = self._version(ruling, self._registry_or_none())
+        facts = {"source": version.source if version else ""}
         self._noted(ruling, journal, facts, GOING)
         if self._uri is not None:
             remove_version(self._uri, ruling.place, int(ruling.name))
-        self._delete_weights(source)
+        self._delete_weights(facts["source"])
         self._noted(ruling, journal, facts, GONE)
 
     def _finish_versions(self, journal: Journal) -> None:
         """Delete weights whose version an earlier call deleted before it was killed."""
-        for entry in list(journal.values()):
-            if entry["state"] == GOING and entry["part"] == "version":
-                self._delete_weights(entry["source"])
-                journal.record(entry["key"], {**entry, "state": GONE})
+        left = [one for one in journal.values() if one["state"] == GOING and one["part"] == "version"]
+        for entry in left:
+            if self._run_of(entry["source"]) is None and self._registry_or_none().open_runs:
+                self._progress.say(f"{entry['source']} stays as long as a run is open")
+                continue
+            self._delete_weights(entry["source"])
+            journal.record(entry["key"], {**entry, "state": GONE})
 
     def _delete_weights(self, source: str) -> None:
         """Delete weights that lie in no run's folder; those of a run go with its parts."""
@@ -183,6 +181,10 @@ class Retention:
     def _store_of(self, ruling: Ruling) -> Store:
         places = [*self._stores, *([self._claim] if self._claim else [])]
         return next(store for store in places if _place(store) == ruling.place)
+
+    def _version(self, ruling: Ruling, registry: FoundRegistry) -> FoundVersion | None:
+        named = (ruling.place, ruling.name)
+        return next((one for one in registry.versions if (one.model, str(one.number)) == named), None)
 
     def _registry(self) -> FoundRegistry | None:
         return read_registry(self._uri, self._config.model_changes) if self._uri else None
