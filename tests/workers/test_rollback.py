@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 from gukbap.adapters.mlflow_promotions import PromotionLog
 from gukbap.errors import InputError, UsageError
 from gukbap.workers.rollback import roll_back
+from tests.tracking_files import tracking_file
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
+    return tracking_file(tmp_path_factory.mktemp("tracking") / "mlflow.db")
 
 
 @pytest.fixture
