@@ -25,6 +25,7 @@ from gukbap.workers import context
 from gukbap.workers import retention as worker
 from gukbap.workers.retention import Retention
 from tests.servers import mlflow_server, mortal_s3
+from tests.tracking_files import tracking_file
 from tests.workers.retained import FILES, a_run, names, parts, register, versions
 
 NOW = {"model_days": 0.0, "journal_days": 0.0}
@@ -41,7 +42,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs and their registry: three former champions, the champion, refused and open ones."""
     root = tmp_path_factory.mktemp("runs")
-    uri = f"sqlite:///{root / 'mlflow.sqlite3'}"
+    uri = tracking_file(root / "mlflow.sqlite3")
     for number, run in enumerate(("oldest", "former", "previous", "champion", "refused", "newest")):
         folder = a_run(root, run, days=100 - number)
         register(uri, run, str(folder / "model"), promote=run in ("oldest", "former", "previous", "champion"))

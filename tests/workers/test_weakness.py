@@ -23,6 +23,7 @@ from gukbap.workers import context
 from gukbap.workers.prepare import run_prepare
 from gukbap.workers.weakness import settle_weakness
 from tests.judgements import judgement
+from tests.tracking_files import tracking_file
 
 ON = ("generate.weakness.enabled=true", "generate.weakness.extra_rounds=1", "generate.seed_count=14")
 PROGRESS = context.progress()
@@ -46,7 +47,7 @@ def recipe() -> Recipe:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A registry whose champion has the judgements from above."""
     folder = tmp_path_factory.mktemp("registry")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = tracking_file(folder / "mlflow.db")
     opened = ModelRegistry(open_run("tests", "run-1", "run-1", uri), "gukbap-weak")
     number = opened.own_version("s3://bucket/model", {})
     write_jsonl(folder / JUDGEMENTS, judgements())
