@@ -66,6 +66,13 @@ def test_any_former_champion_can_be_named(client: Any, uri: str, model: str) -> 
     assert aliases(client, model) == {"champion": 4, "previous": 1}
 
 
+def test_a_deleted_version_cannot_be_gone_back_to(client: Any, uri: str, model: str) -> None:
+    client.delete_model_version(model, "1")
+    with pytest.raises(InputError, match="version 1 of gukbap-"):
+        roll_back(uri, model, 1)
+    assert aliases(client, model) == {"champion": 4, "previous": 2}
+
+
 def test_what_cannot_be_gone_back_to_is_one_clear_error(client: Any, uri: str, model: str) -> None:
     with pytest.raises(InputError, match="never the champion") as caught:
         roll_back(uri, model, 3)
