@@ -156,6 +156,7 @@ def test_a_resumed_run_takes_another_budget_and_nothing_else(tmp_path: Path) -> 
         folder.change_budget(["budget.max_requests=9", "seed=3"])
 
 
+@pytest.mark.slow
 def test_the_command_stops_and_goes_on(tmp_path: Path) -> None:
     off = ("--set", "tracking.enabled=false")
     stopped = gukbap("run", "smoke", *off, "--set", "budget.max_requests=5", "--run-id", "r", cwd=tmp_path)

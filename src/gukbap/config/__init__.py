@@ -38,6 +38,7 @@ from gukbap.config.platform import (
 )
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
+from gukbap.config.retention import RetentionConfig
 from gukbap.config.settings import (
     CleanSettings,
     DedupSettings,
@@ -58,6 +59,7 @@ from gukbap.config.training import (
     TrainConfig,
 )
 from gukbap.config.versions import DataConfig, DataSource
+from gukbap.config.weakness import MOST_ROUNDS, WeaknessConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -65,6 +67,7 @@ __all__ = [
     "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
+    "MOST_ROUNDS",
     "NAME_PREFIX",
     "PUBLISHED",
     "BaselineConfig",
@@ -91,6 +94,7 @@ __all__ = [
     "PromoteSettings",
     "Recipe",
     "ReportConfig",
+    "RetentionConfig",
     "RetryConfig",
     "ScheduleConfig",
     "Section",
@@ -106,6 +110,7 @@ __all__ = [
     "TrainConfig",
     "TrainSettings",
     "VllmServer",
+    "WeaknessConfig",
     "answer_length",
     "deviations",
     "host_of",

@@ -12,6 +12,7 @@ from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
+from gukbap.config.retention import RetentionConfig
 from gukbap.config.settings import (
     CleanSettings,
     DedupSettings,
@@ -59,6 +60,7 @@ class Recipe(Section):
     store: StoreConfig = StoreConfig()
     promote: PromoteConfig = PromoteConfig()
     health: HealthConfig = HealthConfig()
+    retention: RetentionConfig = RetentionConfig()
     cluster: ClusterConfig = ClusterConfig()
     schedule: ScheduleConfig | None = Field(None, description="scheduled retraining; null: none")
     card_facts: dict[str, str] = Field(
@@ -138,7 +140,7 @@ class Recipe(Section):
         if data and runs and data.startswith(runs):
             raise ValueError(
                 f"data.store ({self.data.store}) lies among the runs of store.url ({self.store.url}), where "
-                "`gukbap store prune` would take it for an old run; give it a place beside them, for "
+                "`gukbap prune` would take it for an old run; give it a place beside them, for "
                 "example s3://bucket/data beside s3://bucket/runs"
             )
         return self
@@ -164,8 +166,8 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the recipe as resolved, defaults included, without the budget (it changes nothing)."""
-        return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget"})))
+        """SHA-256 of the recipe as resolved, without what changes no run (budget, retention)."""
+        return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget", "retention"})))
 
     @property
     def data_source(self) -> DataSource | None:

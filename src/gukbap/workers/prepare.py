@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gukbap.workers.context import Outcome, leaving_errors, progress, shared_fol
 from gukbap.workers.data_versions import pin_base
 from gukbap.workers.editions import Ledger, Planned, plan_editions
 from gukbap.workers.outputs import LEDGER
+from gukbap.workers.weakness import WEAKNESS_HEADER, SettledWeakness, settle_weakness, weakness_lines
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ def run_prepare(
     Raises:
         ConfigError: a value of the form is not allowed.
         InputError: the data set has no version of the name that is asked for.
+        StoreError: the champion's scores are asked for, and MLflow refuses or cannot be reached.
     """
-    settled = apply_form(recipe, form)
-    absent = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
+    filled = apply_form(recipe, form)
+    absent = [strategy for strategy in filled.infer.strategies if strategy not in recipe.infer.strategies]
     if absent:
         raise ConfigError(
             f"strategies {', '.join(absent)} are not in this pipeline",
@@ -78,7 +80,8 @@ def run_prepare(
         )
     if freshness not in (REUSE, ALWAYS):
         raise ConfigError(f"freshness is {freshness!r}", expected=f"{REUSE} or {ALWAYS}")
-    settled = pin_base(settled)
+    weighed = settle_weakness(pin_base(filled), os.environ.get(TRACKING_URI), progress())
+    settled = weighed.recipe
     # What grows looks for new seeds in each run; where there are none, it costs nothing.
     anew = freshness == ALWAYS or settled.data.store is not None
     planned = _plan(settled, fresh=["generate"] if anew else [])
@@ -87,7 +90,7 @@ def run_prepare(
         for step, values in step_settings(settled).items()
     }
     settings |= {step: "" for step in step_settings(recipe) if step not in settings}
-    write_text(summary, _summary(recipe, settled, planned))
+    write_text(summary, _summary(recipe, weighed, planned))
     counts = {verdict: sum(p.verdict == verdict for p in planned.values()) for verdict in _WORDS}
     outcome = Outcome({"steps": {"total": len(planned), **counts}}, {"recipe_sha256": settled.hash})
     _open_run(settled, images)
@@ -197,7 +200,8 @@ _WORDS = {
 }
 
 
-def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) -> str:
+def _summary(recipe: Recipe, weighed: SettledWeakness, planned: Mapping[str, Planned]) -> str:
+    settled = weighed.recipe
     lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
     if settled.data_source is not None:
         where = f"goes on with version `{settled.data.base}`" if settled.data.base else "begins anew"
@@ -211,6 +215,15 @@ def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) ->
         lines += ["| changed in the form | from | to |", "| --- | --- | --- |"]
         lines += [f"| {name} | {old} | {new} |" for name, old, new in changed]
         lines.append("")
+    if weighed.why:
+        lines += [f"Categories: {weighed.why}.", ""]
+    if weighed.needs:
+        lines += [_table_line(WEAKNESS_HEADER), _table_line(["---"] * len(WEAKNESS_HEADER))]
+        lines += [*map(_table_line, weakness_lines(weighed.needs)), ""]
     lines += ["| step | plan |", "| --- | --- |"]
     lines += [f"| {step} | {_WORDS[plan.verdict]} |" for step, plan in planned.items()]
     return "\n".join(lines) + "\n"
+
+
+def _table_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,7 +1,8 @@
-"""Seed instructions: reading them, and drawing some evenly over the categories."""
+"""Seed instructions: reading them, and drawing some evenly over the categories, or by their weights."""
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import warnings
@@ -76,8 +77,8 @@ def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> Sequ
     """The seeds that a run evolves, in their original order; the draw depends on `seed` alone.
 
     With `seed_count` they are drawn as evenly over the categories as can be: a category that is too
-    small gives all it has, and the others make up for it. With `seed_quota` each named category gives
-    exactly so many, and the others none. With neither, all are taken.
+    small gives all it has, and the others make up for it; `category_weights` stand for "evenly". With
+    `seed_quota` each named category gives exactly so many, and the others none. With neither, all are taken.
 
     Raises:
         InputError: there are fewer than are asked for.
@@ -85,7 +86,14 @@ def draw_seeds(config: GenerateConfig, seeds: Sequence[Seed], seed: int) -> Sequ
     if config.seed_quota:
         drawn = _by_quota(_shuffled(seeds, seed), config.seed_quota)
     elif config.seed_count is not None:
-        drawn = _evenly(_shuffled(seeds, seed), config.seed_count, len(seeds))
+        _refuse_too_many(config.seed_count, len(seeds))
+        by_category = _shuffled(seeds, seed)
+        if config.category_weights:
+            there = {category: len(members) for category, members in by_category.items()}
+            quota = weighted_quota(config.seed_count, there, config.category_weights)
+            drawn = _by_quota(by_category, quota)
+        else:
+            drawn = _evenly(by_category, config.seed_count)
     else:
         return seeds
     return Chosen(seeds, sorted(drawn))
@@ -101,19 +109,49 @@ def _shuffled(seeds: Sequence[Seed], seed: int) -> dict[str, list[int]]:
     return by_category
 
 
-def _evenly(by_category: Mapping[str, Sequence[int]], count: int, there: int) -> list[int]:
+def _refuse_too_many(count: int, there: int) -> None:
     if count > there:
         raise InputError(
             f"{count} seeds are asked for, but there are {there}",
             expected=f"generate.seed_count of at most {there}",
             fix="lower generate.seed_count, or set it to null for all seeds",
         )
+
+
+def _evenly(by_category: Mapping[str, Sequence[int]], count: int) -> list[int]:
     drawn: list[int] = []
     turn = 0
     while len(drawn) < count:
         drawn += [members[turn] for members in by_category.values() if turn < len(members)]
         turn += 1
     return drawn[:count]
+
+
+def weighted_quota(count: int, there: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:
+    """Share out `count` seeds by the categories' weights, with largest remainders.
+
+    A category that has too few gives all it has, and the others share the rest.
+
+    Args:
+        count: at most as many as there are.
+        there: category → how many it has.
+        weights: category → any positive number; 1 where it is missing.
+    """
+    quota: dict[str, int] = {}
+    open_ones = {category: weights.get(category, 1.0) for category in sorted(there)}
+    while open_ones:
+        left, whole = count - sum(quota.values()), math.fsum(open_ones.values())
+        exact = {category: left * weight / whole for category, weight in open_ones.items()}
+        if short := [category for category in exact if exact[category] >= there[category]]:
+            quota |= {category: there[category] for category in short}
+            open_ones = {name: weight for name, weight in open_ones.items() if name not in short}
+            continue
+        floors = {category: math.floor(share) for category, share in exact.items()}
+        by_remainder = sorted(exact, key=lambda category: (floors[category] - exact[category], category))
+        one_more = by_remainder[: left - sum(floors.values())]
+        quota |= {category: floor + (category in one_more) for category, floor in floors.items()}
+        break
+    return quota
 
 
 def _by_quota(by_category: Mapping[str, Sequence[int]], quota: Mapping[str, int]) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gukbap.config import GenerateSettings
+from gukbap.config import GenerateConfig, GenerateSettings
 from gukbap.errors import ConfigError, GukbapError
 from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Progress
@@ -89,7 +89,14 @@ def generate(
         PendingError: calls were noted in `pending`, and what comes after them is not known yet.
     """
     config = settings.generate
-    if not config.rounds and not config.answer_seeds:
+    if config.weakness.enabled:
+        raise ConfigError(
+            "generate.weakness.enabled is true, but no weights were settled",
+            expected="generate.category_weights, as the start of a run settles them",
+            fix="run the stage with the values that `gukbap weakness RUN` prints, or set "
+            "generate.weakness.enabled to false",
+        )
+    if not config.most_rounds and not config.answer_seeds:
         raise ConfigError(
             "generate.rounds is 0 and generate.answer_seeds is false: there is nothing to generate",
             fix="set generate.rounds to 1 or more, or generate.answer_seeds to true",
@@ -132,7 +139,8 @@ async def _all_rounds(
     )
     if settings.generate.answer_seeds:
         await _gather(pool, evolver.seed_candidates, harvest, calls.model.concurrency)
-    for number in range(1, settings.generate.rounds + 1):
+    for number in range(1, settings.generate.most_rounds + 1):
+        pool = _still_evolved(pool, settings.generate, number)
 
         async def candidates(parents: Sequence[Parent], number: int = number) -> Sequence[Candidate]:
             return await evolver.evolved_candidates(parents, number)
@@ -148,6 +156,15 @@ async def _all_rounds(
             ),
             folder=folder,
         )
+
+
+def _still_evolved(pool: Sequence[Parent], config: GenerateConfig, number: int) -> Sequence[Parent]:
+    """Those of the pool whose category has so many rounds."""
+    if not config.category_rounds:
+        return pool
+    return Chosen(
+        pool, array("Q", (at for at, one in enumerate(pool) if config.rounds_of(one.category) >= number))
+    )
 
 
 async def _gather(
