@@ -71,7 +71,8 @@ class Placement:
 
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""
-        self._place(task, "dedup", self._cluster.dedup, "cpu_image")
+        stored = self.store_keys() if self._recipe.data.store else ()
+        self._place(task, "dedup", self._cluster.dedup, "cpu_image", optional_keys=stored)
 
     @property
     def over_nodes(self) -> bool:

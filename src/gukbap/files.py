@@ -41,6 +41,28 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
     Nobody but the owner can read it before it has its `mode`.
     """
+    with _placing(path, mode, lambda temporary: temporary.replace(path)) as file:
+        yield file
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, whole or not at all.
+
+    Returns:
+        False, and nothing has changed, where it is there. Of several processes one is told True.
+    """
+    try:
+        # Not O_EXCL on the file itself: a kill between its creation and its last byte would leave half.
+        with _placing(path, 0o644, path.hardlink_to) as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _placing(path: Path, mode: int, place: Callable[[Path], object]) -> Iterator[IO[bytes]]:
+    """Yield a temporary file beside `path`, which is brought there when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with reporting_full_disk(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -51,11 +73,18 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(mode)
-            temporary.replace(path)
-        except BaseException:
+            place(temporary)
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
         _sync(path.parent)
+
+
+def join_files(target: Path, parts: Iterable[Path]) -> None:
+    """Write files one after the other into one, atomically."""
+    with atomic_file(target) as file:
+        for part in parts:
+            with part.open("rb") as reader:
+                shutil.copyfileobj(reader, file, 1 << 20)
 
 
 @contextmanager

@@ -151,6 +151,11 @@ def test_each_step_gets_the_keys_that_it_needs_and_no_others(compiled: Compiled)
         assert compiled.secret_keys(step, optional=True) == tracking | keys, step
 
 
+def test_near_dedup_gets_the_stores_keys_where_it_publishes_data(tmp_path: Path) -> None:
+    changed = Compiled(tmp_path, "gukbap-mistral-7b", "data.store=s3://gukbap/data")
+    assert {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"} <= changed.secret_keys("dedup", optional=True)
+
+
 def test_cleaning_gets_the_image_that_its_settings_ask_for(tmp_path: Path) -> None:
     changed = Compiled(tmp_path, "gukbap-mistral-7b", "clean.max_tokens=2048")
     assert "train_image" in str(changed.container("clean")["image"])

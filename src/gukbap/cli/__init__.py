@@ -27,6 +27,7 @@ _COMMANDS = {
     "runs": ("gukbap.cli.runs", "List runs on Kubeflow Pipelines."),
     "logs": ("gukbap.cli.logs", "Show the log of a step on Kubeflow Pipelines."),
     "store": ("gukbap.cli.store", "See, check and fetch the runs in an object store."),
+    "data": ("gukbap.cli.data", "See, compare, check and fetch the versions of a data set."),
     "config": ("gukbap.cli.config", "Show recipes and what may stand in them."),
     "models": ("gukbap.cli.models", "List and fetch the models of the catalogue."),
     "provenance": ("gukbap.cli.provenance", "Who wrote a data set's rows, and under which licences."),

@@ -42,18 +42,16 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, **training: Any
     """
     from gukbap.benchmarks import open_pack
     from gukbap.stages.forecast import forecast
-    from gukbap.stages.generate import draw_seeds, load_seeds
-    from gukbap.workers.fetched_files import local_file
+    from gukbap.workers.data_versions import fetch_base, pin_base
     from gukbap.workers.packs import evaluation_inputs, local_pack
+    from gukbap.workers.seeds import seeds_to_evolve
     from gukbap.workers.weakness import settle_weakness
 
     progress, given = open_progress(), load_recipe(recipe, overrides)
-    weighed = settle_weakness(given, registry_uri(Path("runs"), given), progress)
+    weighed = settle_weakness(pin_base(given), registry_uri(Path("runs"), given), progress)
     checked = weighed.recipe
-    local = checked.generate.model_copy(
-        update={"seeds": local_file(checked.generate.seeds, progress, "seed file")}
-    )
-    seeds = draw_seeds(local, load_seeds(local), checked.seed)
+    base = fetch_base(checked.data_source)
+    seeds = seeds_to_evolve(checked.generate_settings(), base.seeds() if base else [], progress).seeds
     questions, strategies = evaluation_inputs(checked.evaluate, progress)
     templates = open_pack(local_pack(checked.evaluate.pack, progress)).judge
     stages = forecast(checked, seeds, questions, strategies, templates)

@@ -58,6 +58,7 @@ from gukbap.config.training import (
     StudentConfig,
     TrainConfig,
 )
+from gukbap.config.versions import DataConfig, DataSource
 from gukbap.config.weakness import MOST_ROUNDS, WeaknessConfig
 
 __all__ = [
@@ -74,6 +75,8 @@ __all__ = [
     "CleanConfig",
     "CleanSettings",
     "ClusterConfig",
+    "DataConfig",
+    "DataSource",
     "DedupConfig",
     "DedupSettings",
     "Endpoint",

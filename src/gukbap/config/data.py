@@ -153,8 +153,8 @@ class GenerateConfig(Section):
 
     seeds: str = Field(
         "bundled://seeds",
-        description="bundled://seeds, a file (.jsonl, .csv or .txt), s3://bucket/key of one, or "
-        "hf://datasets/ORG/NAME@REVISION/FILE of one in a data set of the hub",
+        description="bundled://seeds, a file (.jsonl, .csv or .txt) or a folder of such, s3://bucket/key of "
+        "a file, s3://bucket/prefix/ of many, or hf://datasets/ORG/NAME@REVISION/FILE of one on the hub",
     )
     seed_count: int | None = Field(
         None, ge=1, description="how many seeds, drawn evenly over the categories; all when null"

@@ -19,6 +19,7 @@ from gukbap.form import ALWAYS, REUSE, apply_form, fields_of, value_at
 from gukbap.handover import MLFLOW_RUN, POD_NAME, RUN_ID, TRACKING_URI
 from gukbap.schemas import STRATEGIES, SUBJECTS
 from gukbap.workers.context import Outcome, leaving_errors, progress, shared_folder
+from gukbap.workers.data_versions import pin_base
 from gukbap.workers.editions import Ledger, Planned, plan_editions
 from gukbap.workers.outputs import LEDGER
 from gukbap.workers.weakness import WEAKNESS_HEADER, SettledWeakness, settle_weakness, weakness_lines
@@ -66,6 +67,7 @@ def run_prepare(
 
     Raises:
         ConfigError: a value of the form is not allowed.
+        InputError: the data set has no version of the name that is asked for.
         StoreError: the champion's scores are asked for, and MLflow refuses or cannot be reached.
     """
     filled = apply_form(recipe, form)
@@ -78,9 +80,11 @@ def run_prepare(
         )
     if freshness not in (REUSE, ALWAYS):
         raise ConfigError(f"freshness is {freshness!r}", expected=f"{REUSE} or {ALWAYS}")
-    weighed = settle_weakness(filled, os.environ.get(TRACKING_URI), progress())
+    weighed = settle_weakness(pin_base(filled), os.environ.get(TRACKING_URI), progress())
     settled = weighed.recipe
-    planned = _plan(settled, fresh=["generate"] if freshness == ALWAYS else [])
+    # What grows looks for new seeds in each run; where there are none, it costs nothing.
+    anew = freshness == ALWAYS or settled.data.store is not None
+    planned = _plan(settled, fresh=["generate"] if anew else [])
     settings = {
         step: settings_text(values.model_copy(update={"edition": planned[step].edition}))
         for step, values in step_settings(settled).items()
@@ -119,7 +123,7 @@ _LEAVABLE = [
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "generate": (),
     "clean": ("generate",),
-    "dedup": ("clean",),
+    "dedup": ("clean", "generate"),
     "split": ("dedup",),
     "train": ("split",),
     **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},
@@ -199,6 +203,9 @@ _WORDS = {
 def _summary(recipe: Recipe, weighed: SettledWeakness, planned: Mapping[str, Planned]) -> str:
     settled = weighed.recipe
     lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
+    if settled.data_source is not None:
+        where = f"goes on with version `{settled.data.base}`" if settled.data.base else "begins anew"
+        lines += [f"The data set {settled.data_source.name} {where}.", ""]
     changed = [
         (field.name, value_at(recipe, field), value_at(settled, field))
         for field in fields_of(recipe)

@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 import random
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from gukbap.config import GenerateConfig
-from gukbap.errors import InputError
+from gukbap.errors import GukbapWarning, InputError
 from gukbap.schemas import Seed
-from gukbap.spool import Chosen
-from gukbap.stages.generate.seed_files import FORMATS, read_seed_file
+from gukbap.spool import Chosen, Joined
+from gukbap.stages.generate.seed_files import FORMATS, LINES_NAMED, read_seed_file, without_repeated
 
 BUNDLED_SEEDS = "bundled://seeds"
 
 
 def load_seeds(config: GenerateConfig) -> Sequence[Seed]:
-    """The seeds of `bundled://seeds` or of a local file (seed_files.FORMATS), in the file's order.
+    """The seeds of `bundled://seeds`, of a local file (seed_files.FORMATS) in its order, or of all such
+    files in a folder, by their names.
 
     Raises:
-        InputError: the file is missing, empty or malformed, or an id stands in it twice.
+        InputError: a file is missing, empty or malformed, or an id stands there twice.
     """
     reference = config.seeds
     if reference == BUNDLED_SEEDS:
@@ -31,11 +33,32 @@ def load_seeds(config: GenerateConfig) -> Sequence[Seed]:
     if "://" in reference and not reference.startswith("file://"):
         raise InputError(
             f"there are no seeds {reference!r} on this machine",
-            expected=f"{BUNDLED_SEEDS} or a file that ends with {', '.join(FORMATS)}",
+            expected=f"{BUNDLED_SEEDS}, or a file that ends with {', '.join(FORMATS)}, or a folder of such",
         )
-    seeds = read_seed_file(Path(reference.removeprefix("file://")), config.default_category)
+    place = Path(reference.removeprefix("file://"))
+    read = _read_folder if place.is_dir() else read_seed_file
+    seeds = read(place, config.default_category)
     _refuse_repeated_ids(seeds, reference)
     return seeds
+
+
+def _read_folder(folder: Path, default_category: str) -> Sequence[Seed]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    files = [path for path in found if path.suffix.lower() in FORMATS]
+    if others := [path.name for path in found if path not in files]:
+        warnings.warn(
+            f"{folder}: {len(others)} files hold no seeds by their ending and are passed over: "
+            f"{', '.join(others[:LINES_NAMED])}",
+            GukbapWarning,
+            stacklevel=3,
+        )
+    if not files:
+        raise InputError(
+            f"the folder {folder} holds no file of seeds",
+            expected=f"files that end with {', '.join(FORMATS)}",
+            fix="put one there, or correct generate.seeds",
+        )
+    return without_repeated(folder, Joined(read_seed_file(path, default_category) for path in files))
 
 
 def _refuse_repeated_ids(seeds: Sequence[Seed], reference: str) -> None:
@@ -144,4 +167,4 @@ def _by_quota(by_category: Mapping[str, Sequence[int]], quota: Mapping[str, int]
             f"{', '.join(f'{category} {len(members)}' for category, members in by_category.items())}",
             fix="lower the quota, or add seeds",
         )
-    return [index for category, wanted in quota.items() for index in by_category[category][:wanted]]
+    return [index for category, wanted in quota.items() for index in by_category.get(category, ())[:wanted]]

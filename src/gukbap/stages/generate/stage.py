@@ -71,17 +71,19 @@ def generate(
     progress: Progress,
     *,
     pending: Pending | None = None,
+    grows: bool = False,
 ) -> GenerateResult:
     """Evolve and answer seed instructions (Evol-Instruct, WizardLM, arXiv 2304.12244).
 
     Every draw depends on the seed, the row and the round, and every reply is journalled before it
     counts: a killed run that starts again with its journal sends only what is missing and ends
     with the same rows. `teacher` is what every row says of the model. With `pending` nothing is sent: the
-    next calls that the journal does not hold are noted there.
+    next calls that the journal does not hold are noted there. With `grows` there are rows of before, so that
+    none may be new; without seeds nothing is asked.
 
     Raises:
         ConfigError: the settings ask for nothing (no round, and seeds are not answered).
-        GukbapError: no candidate was kept; the message counts the reasons.
+        GukbapError: no candidate was kept, and there are no rows of before; the message counts the reasons.
         EndpointError: the teacher cannot be reached, refuses the key or keeps failing.
         BudgetError: the budget is used up.
         PendingError: calls were noted in `pending`, and what comes after them is not known yet.
@@ -105,7 +107,7 @@ def generate(
     harvest = _Harvest(config.max_rows)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
     kept, failed = harvest.kept, harvest.failed
-    if not kept:
+    if not kept and not grows:
         raise GukbapError(
             f"no row was kept out of {len(failed)} candidates ({_reasons_text(harvest)})",
             expected="a teacher that writes Korean instructions and answers",
