@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Test processes at once; a file's tests stay together, since they share servers.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu); echo $$((n < 8 ? n : 8)))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: help install demo test test-slow test-docker lint docs check bench images chart lock clean
 
@@ -24,10 +27,10 @@ demo: $(INSTALLED)  ## generate, train, evaluate and document a small Korean mod
 	$(BIN)/gukbap run local
 
 test: $(INSTALLED)  ## run the tests that take under 20 seconds each
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED)  ## run those that take longer: whole runs, kills, real servers under load
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 test-docker: $(INSTALLED)  ## build the images on a Debian of debootstrap's and test them; as root, with a Docker engine
 	$(BIN)/python -m tests.docker_images

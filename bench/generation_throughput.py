@@ -96,11 +96,12 @@ def project(server: Server, seeds: Path, output: Path) -> tuple[int, float]:
     """Calls and seconds of the stage: answers to seeds, which take one call each."""
     code = (
         "import json, sys, time; from pathlib import Path; from gukbap.recipes import load_recipe; "
-        "from gukbap.workers.stages import run_generate; "
+        "from gukbap.workers.generate import run_generate; "
         "import gukbap.adapters.openai_chat, gukbap.stages.generate; "
         "settings = load_recipe('smoke', sys.argv[2:]).generate_settings(); out = Path(sys.argv[1]); "
         "start = time.perf_counter(); "
-        "done = run_generate(settings, rows=out / 'r', dropped=out / 'd', statistics=out / 's'); "
+        "files = {'rows': out / 'r', 'dropped': out / 'd', 'seeds': out / 'e', 'statistics': out / 's'}; "
+        "done = run_generate(settings, **files); "
         "print(json.dumps([done.statistics['calls_sent'], time.perf_counter() - start]))"
     )
     command = generate_command(server, seeds, output, teacher__concurrency=CONCURRENCY, generate__rounds=0)

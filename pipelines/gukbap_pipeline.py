@@ -83,7 +83,12 @@ def _wire(recipe: Recipe, form_values: dict[str, Any], placement: Placement) -> 
         placement.generate(generated)
         cleaned = clean(settings=settings["clean"], source=generated.outputs["rows"])
         placement.clean(cleaned)
-        deduped = dedup(settings=settings["dedup"], source=cleaned.outputs["rows"])
+        deduped = dedup(
+            settings=settings["dedup"],
+            source=cleaned.outputs["rows"],
+            seeds=generated.outputs["seeds"],
+            statement=cleaned.outputs["statement"],
+        )
         placement.dedup(deduped)
         parts = split(settings=settings["split"], source=deduped.outputs["rows"])
         placement.light(parts, "split")

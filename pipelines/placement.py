@@ -52,6 +52,10 @@ class Placement:
         # split is the one of them whose work is worth reusing; the others act on the run itself.
         task.set_caching_options(name == "split")
 
+    def _reading_keys(self) -> tuple[str, ...]:
+        """Of steps that read seeds, packs or models: where those lie may be changed in the form."""
+        return (*_HUB_KEYS, *self.store_keys())
+
     def store_keys(self) -> tuple[str, ...]:
         """The variables with the object store's keys."""
         return (self._recipe.store.access_key_env, self._recipe.store.secret_key_env)
@@ -63,15 +67,12 @@ class Placement:
     def clean(self, task: dsl.PipelineTask) -> None:
         """The step that filters rows; where it counts tokens, in the image that has tokenizers."""
         image = "train_image" if self._recipe.clean.counts_tokens else "cpu_image"
-        cleaning = self._recipe.clean
-        read = [self._recipe.evaluate.pack, *cleaning.benchmarks, cleaning.toxic_words or ""]
-        stored = self.store_keys() if any(one.startswith("s3://") for one in read) else ()
-        hub = _HUB_KEYS if cleaning.counts_tokens or any(one.startswith("hf://") for one in read) else ()
-        self._place(task, "clean", self._cluster.clean, image, optional_keys=(*hub, *stored))
+        self._place(task, "clean", self._cluster.clean, image, optional_keys=self._reading_keys())
 
     def dedup(self, task: dsl.PipelineTask) -> None:
         """The step that compares all rows."""
-        self._place(task, "dedup", self._cluster.dedup, "cpu_image")
+        stored = self.store_keys() if self._recipe.data.store else ()
+        self._place(task, "dedup", self._cluster.dedup, "cpu_image", optional_keys=stored)
 
     @property
     def over_nodes(self) -> bool:
@@ -92,7 +93,7 @@ class Placement:
         if self.over_nodes:
             waiting = resources.timeout_seconds + _QUEUE_SECONDS
             resources, image = resources.model_copy(update={"timeout_seconds": waiting}), "cpu_image"
-        self._place(task, "train", resources, image, optional_keys=_HUB_KEYS)
+        self._place(task, "train", resources, image, optional_keys=self._reading_keys())
         self._on_gpus(task, resources.gpus, gpus, shared_memory=not self.over_nodes)
 
     def infer(self, task: dsl.PipelineTask, name: str, gpus: Any) -> None:
@@ -104,7 +105,7 @@ class Placement:
             self._cluster.infer,
             "infer_image",
             keys=(key,) if key else (),
-            optional_keys=_HUB_KEYS,
+            optional_keys=self._reading_keys(),
         )
         self._on_gpus(task, self._cluster.infer.gpus, gpus)
 
@@ -133,9 +134,9 @@ class Placement:
         """A step that asks a chat model: on a server, or on one that it starts itself."""
         keys = (endpoint.api_key_env,) if endpoint.api_key_env else ()
         if endpoint.vllm is None:
-            self._place(task, name, resources, "cpu_image", keys=keys)
+            self._place(task, name, resources, "cpu_image", keys=keys, optional_keys=self._reading_keys())
         else:
-            self._place(task, name, resources, "chat_image", keys=keys, optional_keys=_HUB_KEYS)
+            self._place(task, name, resources, "chat_image", keys=keys, optional_keys=self._reading_keys())
             self._on_gpus(task, endpoint.vllm.gpus, str(endpoint.vllm.gpus))
 
     def _place(

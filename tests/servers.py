@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from gukbap.adapters.local_servers.ports import any_free
 from gukbap.adapters.mlflow_probe import ask_mlflow
 from gukbap.adapters.s3_probe import quick_client, round_trip
+from tests.tracking_files import tracking_file
 
 _START_SECONDS = 90.0
 
@@ -123,14 +124,15 @@ def _stores_and_returns(server: S3Server) -> bool:
 
 @contextmanager
 def mlflow_server() -> Iterator[str]:
-    """`mlflow server` on a new SQLite file; gives its URI once its REST interface answers."""
+    """`mlflow server` on an empty SQLite file; gives its URI once its REST interface answers."""
     with tempfile.TemporaryDirectory(prefix="mlflow-") as name:
         folder = Path(name)
         (port,) = free_ports(1)
         uri = f"http://127.0.0.1:{port}"
+        store = tracking_file(folder / "mlflow.db")
         command = [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--workers", "1", "--backend-store-uri", store),
             *("--artifacts-destination", str(folder / "artifacts")),
         ]
         with _process(command, folder / "server.log", folder) as process:

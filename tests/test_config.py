@@ -179,3 +179,12 @@ def test_recipes_pin_their_chat_template_and_another_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="this package's gemma has"):
         load_recipe("local", ["student.chat_template=gemma"])
     assert load_recipe("local", ["student.chat_template=gemma", "student.chat_template_sha256=null"])
+
+
+@pytest.mark.parametrize("runs", ["s3://gukbap/runs", "s3://gukbap/", "s3://gukbap/runs/data"])
+def test_data_among_the_runs_that_are_pruned_are_refused(runs: str) -> None:
+    with pytest.raises(ConfigError, match="lies among the runs"):
+        load_recipe("smoke", ["data.store=s3://gukbap/runs/data", f"store.url={runs}"])
+    beside = load_recipe("smoke", ["data.store=s3://gukbap/data", "store.url=s3://gukbap/da"])
+    assert beside.data_source is not None
+    assert (beside.data_source.name, beside.data_source.store.url) == ("smoke", "s3://gukbap/data")

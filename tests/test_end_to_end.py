@@ -101,6 +101,7 @@ def test_mlflow_holds_a_parent_and_a_nested_run_for_every_step(finished: Path) -
     assert metrics > 20
 
 
+@pytest.mark.slow
 def test_both_runners_give_the_same_files(finished: Path) -> None:
     command = ("run", "smoke", "--runner", "subprocess", "--run-id", "second", *UNTRACKED)
     done = gukbap(*command, cwd=finished)
@@ -137,6 +138,7 @@ def test_resuming_a_finished_run_does_no_step_again(finished: Path) -> None:
     assert again <= {"prepare", "report", "promote", "finish", "README.md"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runner", ["inprocess", "subprocess"])
 def test_a_killed_run_goes_on_to_the_same_files(finished: Path, tmp_path: Path, runner: str) -> None:
     """Kill −9 the whole process group in the middle, resume, and compare with the run never killed."""
@@ -185,6 +187,7 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -
     assert "Traceback" not in rest
 
 
+@pytest.mark.slow
 def test_a_failing_step_tells_the_same_words_from_its_own_process(tmp_path: Path) -> None:
     """The judge's server is not there: found out in a step, said once, and nothing made is lost."""
     for runner in ("inprocess", "subprocess"):
@@ -205,6 +208,7 @@ def test_a_failing_step_tells_the_same_words_from_its_own_process(tmp_path: Path
         assert all(path.stat().st_size > 0 for path in kept)
 
 
+@pytest.mark.slow
 @pytest.mark.s3
 @pytest.mark.mlflow
 def test_artifacts_go_to_a_real_s3_server_and_metrics_to_a_real_mlflow_server(tmp_path: Path) -> None:

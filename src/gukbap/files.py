@@ -41,6 +41,28 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
     Nobody but the owner can read it before it has its `mode`.
     """
+    with _placing(path, mode, lambda temporary: temporary.replace(path)) as file:
+        yield file
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, whole or not at all.
+
+    Returns:
+        False, and nothing has changed, where it is there. Of several processes one is told True.
+    """
+    try:
+        # Not O_EXCL on the file itself: a kill between its creation and its last byte would leave half.
+        with _placing(path, 0o644, path.hardlink_to) as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _placing(path: Path, mode: int, place: Callable[[Path], object]) -> Iterator[IO[bytes]]:
+    """Yield a temporary file beside `path`, which is brought there when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with reporting_full_disk(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -51,11 +73,18 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(mode)
-            temporary.replace(path)
-        except BaseException:
+            place(temporary)
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
         _sync(path.parent)
+
+
+def join_files(target: Path, parts: Iterable[Path]) -> None:
+    """Write files one after the other into one, atomically."""
+    with atomic_file(target) as file:
+        for part in parts:
+            with part.open("rb") as reader:
+                shutil.copyfileobj(reader, file, 1 << 20)
 
 
 @contextmanager
@@ -120,15 +149,31 @@ def read_json(path: Path) -> Any:
 
 def read_text(path: Path) -> str:
     """Read UTF-8 text (a byte order mark is allowed); InputError where that cannot be done."""
+    with _opened(path) as file:
+        return _decoded(path, file.read(), 0)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}", fix="check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder", expected="a file") from error
+    with file:
+        yield file
+
+
+def _decoded(path: Path, content: bytes, start: int) -> str:
+    """A piece of a file as text; `start` is its place, in bytes."""
+    try:
+        return content.decode("utf-8" if start else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: byte {error.start} is not UTF-8", expected="UTF-8 text", fix="convert the file to UTF-8"
+            f"{path}: byte {start + error.start} is not UTF-8",
+            expected="UTF-8 text",
+            fix="convert the file to UTF-8",
         ) from error
 
 
@@ -168,21 +213,27 @@ def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
 
 
 def read_jsonl(path: Path, record_type: type[Record], *, allow_empty: bool = False) -> list[Record]:
-    """Read JSON Lines into records.
+    """All records of a file of JSON Lines; errors as `each_jsonl` has them."""
+    return list(each_jsonl(path, record_type, allow_empty=allow_empty))
+
+
+def each_jsonl(path: Path, record_type: type[Record], *, allow_empty: bool = False) -> Iterator[Record]:
+    """Read JSON Lines, a record at a time.
 
     Raises:
         InputError: the file is missing or empty, or a line is malformed (the line's number, the
             field and what was expected are named).
     """
-    records: list[Record] = []
-    # Not str.splitlines(): U+2028 and friends may stand inside a JSON string.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        records.append(parse_record(path, number, line, record_type))
-    if not records and not allow_empty:
+    empty, start = True, 0
+    with _opened(path) as file:
+        for number, content in enumerate(file, start=1):
+            line = _decoded(path, content, start)
+            start += len(content)
+            if line.strip():
+                empty = False
+                yield parse_record(path, number, line, record_type)
+    if empty and not allow_empty:
         raise InputError(f"{path} holds no record", expected=f"at least one {record_type.__name__}")
-    return records
 
 
 def parse_record(

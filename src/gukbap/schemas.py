@@ -61,6 +61,8 @@ class Seed(Record):
     id: str = Field(min_length=1)
     category: str = Field(min_length=1)
     instruction: FilledText
+    #: where it was had, for example "feedback", as its file says
+    source: str | None = None
 
 
 class Teacher(Record):

@@ -49,11 +49,13 @@ class Spool(_Items[Item]):
 
     Args:
         items: what it begins with.
-        folder: where its file lies; the system's temporary folder where None.
+        folder: where its file lies, made where it is missing; the system's temporary folder where None.
     """
 
     def __init__(self, items: Iterable[Item] = (), *, folder: Path | None = None) -> None:
         self._folder = folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         # Without a name, or unlinked at once: a kill leaves nothing.
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # lives as long as this
         self._ends = array("Q", [0])

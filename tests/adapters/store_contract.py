@@ -54,6 +54,15 @@ class StoreContract:
         assert (tmp_path / "copy").read_text() == "second"
         assert store.list("") == ["f"]
 
+    def test_of_several_that_store_a_new_object_at_once_one_does(self, store: Store) -> None:
+        for number in range(10):
+            with ThreadPoolExecutor(8) as pool:
+                tries = [pool.submit(store.put_new, f"log/{number}", b"%d" % n) for n in range(8)]
+            (winner,) = [n for n, one in enumerate(tries) if one.result()]
+            assert store.actual_sha256(f"log/{number}") == hashlib.sha256(b"%d" % winner).hexdigest()
+            assert store.put_new(f"log/{number}", b"%d" % winner), "said twice, as after a lost reply"
+        assert len(store.list("")) == 10
+
     def test_exists_means_exactly_this_key(self, store: Store, tmp_path: Path) -> None:
         (tmp_path / "f").write_text("x")
         store.put_file(tmp_path / "f", "runs/one/f")

@@ -187,6 +187,7 @@ def test_a_server_that_puts_a_bos_of_its_own_in_front_is_refused() -> None:
         token_generator(ScriptedServer(further=1)).generate(asked("질문"), SETTINGS)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_a_real_server_continues_the_ids_of_the_template() -> None:
     progress = SilentProgress()

@@ -92,6 +92,7 @@ raise SystemExit(any(child.exitcode for child in children))
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_that_ask_at_one_moment_share_one_run(uri: str) -> None:
     """Nothing is there before: not the experiment, not the parent, not the step's run."""
     run_id = f"run-{uuid.uuid4()}"

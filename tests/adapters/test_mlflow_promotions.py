@@ -170,6 +170,7 @@ print(sum(won.get(timeout=10) for _ in children), sum(child.exitcode for child i
 """
 
 
+@pytest.mark.slow
 def test_of_eight_at_one_moment_one_is_promoted(client: Any, uri: str, model: str) -> None:
     done = subprocess.run([sys.executable, "-c", _EIGHT, uri, model], capture_output=True, text=True)
     assert done.stdout.split() == ["1", "0"], done.stderr

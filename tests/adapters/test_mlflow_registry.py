@@ -127,6 +127,7 @@ raise SystemExit(any(child.exitcode for child in children))
 """
 
 
+@pytest.mark.slow
 def test_attempts_at_one_moment_make_one_version_a_run(uri: str) -> None:
     name = f"new-{uuid.uuid4()}"
     done = subprocess.run([sys.executable, "-c", _EIGHT, uri, name], capture_output=True, text=True)

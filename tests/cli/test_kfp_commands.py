@@ -283,6 +283,7 @@ def test_an_apply_killed_in_the_middle_is_healed(kfp: KfpServer, tmp_path: Path,
     assert len(kfp.enabled()) == 1
 
 
+@pytest.mark.slow
 def test_simultaneous_processes_leave_one_of_each(kfp: KfpServer, tmp_path: Path) -> None:
     kfp.jitter = 0.05
     command = [sys.executable, "-m", "gukbap", "apply", "smoke", "--set", SCHEDULE, "--endpoint", kfp.url]

@@ -75,6 +75,7 @@ def called(command: Any, *arguments: str, runs: Path) -> Result:
     return CliRunner().invoke(command, [*arguments, "--runs", str(runs)], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_runs_are_promoted_compared_and_rolled_back_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ def apply_arguments(objects: list[dict[str, Any]], name: str) -> list[str]:
     return arguments
 
 
+@pytest.mark.slow
 @needs_helm
 def test_the_arguments_of_apply_register_recipe_and_schedule_once(tmp_path: Path) -> None:
     """The very arguments of the Job, given to the command line, against the contract server of KFP."""

@@ -14,6 +14,7 @@ from gukbap.files import read_json
 from gukbap.handover import RUN_ID, SHARED_DIR, TRACKING_URI, WORK_DIR
 from gukbap.recipes import load_recipe
 from pipelines.gukbap_pipeline import build_pipeline
+from tests.tracking_files import tracking_file
 
 RECIPE = load_recipe(
     "smoke",
@@ -31,7 +32,7 @@ class Cluster:
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self._patch = folder, patch
-        self.uri = f"sqlite:///{folder / 'mlflow.sqlite3'}"
+        self.uri = tracking_file(folder / "mlflow.sqlite3")
         for name, value in {SHARED_DIR: str(folder / "claim"), TRACKING_URI: self.uri}.items():
             patch.setenv(name, value)
         patch.delenv(WORK_DIR, raising=False)

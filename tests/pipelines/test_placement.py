@@ -144,21 +144,20 @@ def test_each_step_gets_the_keys_that_it_needs_and_no_others(compiled: Compiled)
     for step, keys in required.items():
         assert keys == ({"OPENAI_API_KEY"} if step.startswith("judge") else set()), step
     tracking = {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"}
-    assert compiled.secret_keys("dedup", optional=True) == tracking
-    assert compiled.secret_keys("clean", optional=True) == tracking
-    assert compiled.secret_keys("train", optional=True) == tracking | {"HF_TOKEN"}
-    assert compiled.secret_keys("prepare", optional=True) == tracking | {
-        "MINIO_ACCESS_KEY",
-        "MINIO_SECRET_KEY",
-    }
+    stored = {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"}
+    reading = ("generate", "clean", "train", "infer", "judge")
+    for step in compiled.tasks:
+        keys = stored | {"HF_TOKEN"} if step.startswith(reading) else stored if step == "prepare" else set()
+        assert compiled.secret_keys(step, optional=True) == tracking | keys, step
 
 
-def test_cleaning_gets_the_keys_and_the_image_that_its_settings_ask_for(tmp_path: Path) -> None:
-    changed = Compiled(
-        tmp_path, "gukbap-mistral-7b", "clean.benchmarks=[s3://b/test.jsonl]", "clean.max_tokens=2048"
-    )
-    optional = changed.secret_keys("clean", optional=True)
-    assert {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "HF_TOKEN"} <= optional
+def test_near_dedup_gets_the_stores_keys_where_it_publishes_data(tmp_path: Path) -> None:
+    changed = Compiled(tmp_path, "gukbap-mistral-7b", "data.store=s3://gukbap/data")
+    assert {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"} <= changed.secret_keys("dedup", optional=True)
+
+
+def test_cleaning_gets_the_image_that_its_settings_ask_for(tmp_path: Path) -> None:
+    changed = Compiled(tmp_path, "gukbap-mistral-7b", "clean.max_tokens=2048")
     assert "train_image" in str(changed.container("clean")["image"])
 
 

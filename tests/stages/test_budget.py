@@ -21,7 +21,7 @@ from gukbap.schemas import Message, Row
 from gukbap.stages.budget import Spending, Wallet, prompt_tokens_at_most
 from gukbap.stages.calls import RecordedCalls
 from gukbap.stages.generate import draw_seeds, generate, load_seeds
-from gukbap.workers.stages import run_generate
+from gukbap.workers.generate import run_generate
 from tests.command import gukbap
 from tests.lineages import TEACHER
 from tests.stages.generate.doubles import CountingChat, settings
@@ -120,13 +120,14 @@ def test_the_worker_finds_the_journal_of_the_smaller_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GUKBAP_WORK_DIR", str(tmp_path / "work"))
-    rows, dropped, statistics = (tmp_path / name for name in ("rows", "dropped", "statistics"))
+    names = ("rows", "dropped", "seeds", "statistics")
+    rows, dropped, seeds, statistics = (tmp_path / name for name in names)
     small = load_recipe("smoke", ["tracking.enabled=false", "budget.max_requests=5"]).generate_settings()
     with pytest.raises(BudgetError):
-        run_generate(small, rows=rows, dropped=dropped, statistics=statistics)
+        run_generate(small, rows=rows, dropped=dropped, seeds=seeds, statistics=statistics)
     assert not rows.exists()
     larger = small.model_copy(update={"budget": BudgetConfig(max_requests=1000)})
-    outcome = run_generate(larger, rows=rows, dropped=dropped, statistics=statistics)
+    outcome = run_generate(larger, rows=rows, dropped=dropped, seeds=seeds, statistics=statistics)
     assert outcome.statistics["calls_reused"] == 5
     assert read_jsonl(rows, Row)
 
@@ -155,6 +156,7 @@ def test_a_resumed_run_takes_another_budget_and_nothing_else(tmp_path: Path) -> 
         folder.change_budget(["budget.max_requests=9", "seed=3"])
 
 
+@pytest.mark.slow
 def test_the_command_stops_and_goes_on(tmp_path: Path) -> None:
     off = ("--set", "tracking.enabled=false")
     stopped = gukbap("run", "smoke", *off, "--set", "budget.max_requests=5", "--run-id", "r", cwd=tmp_path)

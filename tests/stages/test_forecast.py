@@ -10,6 +10,8 @@ import pytest
 from gukbap.files import read_json
 from gukbap.recipes import load_recipe
 from gukbap.runners.run_folder import RunFolder
+from gukbap.stages.forecast import forecast
+from gukbap.stages.generate import load_seeds
 from tests.command import gukbap
 
 RECIPE = ("smoke", "--set", "tracking.enabled=false", "--set", "infer.strategies=[default, 1-shot]")
@@ -55,3 +57,11 @@ def test_an_unknown_cost_is_not_told_as_nothing(tmp_path: Path) -> None:
     assert "teacher.prompt_price and completion_price are not set" in done.stdout
     assert stages["judge"]["least"] == 2 * 3 * 42 * 2
     assert stages["generate"]["most"]["requests"] == 210 * (1 + 3 * 12)
+
+
+def test_the_rounds_of_each_category_are_counted() -> None:
+    recipe = load_recipe("smoke", ["generate.category_rounds={math: 3}", "generate.seed_count=null"])
+    seeds = load_seeds(recipe.generate)
+    found = forecast(recipe, seeds, [], {strategy: [] for strategy in recipe.infer.strategies})[0]
+    assert found.least == 180 * (1 + 1) + 30 * (1 + 3)
+    assert found.most.requests == 180 * (1 + 3) + 30 * (1 + 3 * 3)

@@ -60,6 +60,19 @@ def test_a_number_that_is_taken_no_longer_is_flagged_and_a_new_one_is_not() -> N
     assert flagged(drop__no_change=None) == []
 
 
+def test_generation_is_compared_by_seed() -> None:
+    grown = {"data.seeds": 100.0, "data.generated": 1000.0, "teacher.calls": 2000.0, "drop.echo": 0.5}
+
+    def names(**changes: float) -> list[str]:
+        now = {**grown, **{name.replace("__", "."): value for name, value in changes.items()}}
+        return [one.name for one in health(HealthConfig(), "last", grown, now).flagged]
+
+    few = {"data__seeds": 10.0, "data__generated": 100.0}
+    assert names(**few, teacher__calls=200.0) == []
+    assert names(**few, teacher__calls=500.0) == ["teacher.calls"]
+    assert names(data__seeds=0.0, data__generated=0.0, teacher__calls=0.0, drop__echo=0.0) == []
+
+
 def test_judge_drift_is_the_mean_change_of_the_same_answers() -> None:
     then = [judgement(question, turn, 5.0) for question in range(4) for turn in (1, 2)]
     now = [one.model_copy(update={"score": 5.75}) for one in then]

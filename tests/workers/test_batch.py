@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gukbap.adapters.scripted_chat import ScriptedChat
 from gukbap.files import read_jsonl
 from gukbap.ports import Sampling
@@ -44,6 +46,7 @@ def _answered(line: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_batches_give_the_rows_of_a_server(tmp_path: Path) -> None:
     seeds = write_seeds(tmp_path / "seeds.txt", 12)
     with serving() as server:

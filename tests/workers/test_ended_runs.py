@@ -16,6 +16,7 @@ from gukbap.workers.ended_runs import close_ended_runs
 from gukbap.workers.prepare import run_prepare
 from tests.adapters.kfp_helpers import package, recipe
 from tests.kfp_server import kfp_server
+from tests.tracking_files import tracking_file
 
 
 def status(uri: str, run_id: str) -> str:
@@ -23,7 +24,7 @@ def status(uri: str, run_id: str) -> str:
 
 
 def test_runs_that_ended_without_an_exit_step_are_closed_with_their_own_status(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path / 'mlflow.sqlite3'}"
+    uri = tracking_file(tmp_path / "mlflow.sqlite3")
     with kfp_server() as server:
         connection = connect(server.url)
         apply(connection, recipe(), package(tmp_path), {})
@@ -43,7 +44,7 @@ def test_runs_that_ended_without_an_exit_step_are_closed_with_their_own_status(t
 def test_the_next_run_closes_what_an_ended_one_left_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uri = f"sqlite:///{tmp_path / 'mlflow.sqlite3'}"
+    uri = tracking_file(tmp_path / "mlflow.sqlite3")
     with kfp_server() as server:
         connection = connect(server.url)
         apply(connection, recipe(), package(tmp_path), {})
@@ -67,7 +68,7 @@ def test_the_next_run_closes_what_an_ended_one_left_open(
 def test_a_step_that_is_told_to_end_closes_its_run_and_the_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uri = f"sqlite:///{tmp_path / 'mlflow.sqlite3'}"
+    uri = tracking_file(tmp_path / "mlflow.sqlite3")
     monkeypatch.setenv(TRACKING_URI, uri)
     monkeypatch.setenv(RUN_ID, "run-1")
     settings = load_recipe("smoke").split_settings()

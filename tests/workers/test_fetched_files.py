@@ -12,7 +12,7 @@ from gukbap.adapters.progress import SilentProgress
 from gukbap.config import GenerateConfig, StoreConfig
 from gukbap.errors import InputError
 from gukbap.stages.generate import load_seeds
-from gukbap.workers.fetched_files import local_file
+from gukbap.workers.fetched_files import local_file, local_seeds
 from tests.servers import S3Server, seaweed_s3
 
 TEXT = "하늘이 파란 까닭을 설명해 주세요."
@@ -26,7 +26,7 @@ def s3_server() -> Iterator[S3Server]:
 
 
 def _seeds(reference: str) -> list[str]:
-    local = local_file(reference, SilentProgress(), "seed file")
+    local = local_seeds(reference, SilentProgress())
     return [seed.instruction for seed in load_seeds(GenerateConfig(seeds=local))]
 
 
@@ -50,6 +50,9 @@ def test_seeds_in_a_bucket(s3_server: S3Server, tmp_path: Path, monkeypatch: pyt
     store.put_file(tmp_path / "mine.txt", "other.txt")
     with pytest.raises(InputError, match="2 objects lie under s3://seeds/korean"):
         _seeds("s3://seeds/korean")
+    (tmp_path / "mine.txt").write_text("국밥은 왜 뜨거운 그릇에 담나요?", encoding="utf-8")
+    store.put_file(tmp_path / "mine.txt", "other.txt")
+    assert _seeds("s3://seeds/korean/") == [TEXT, "국밥은 왜 뜨거운 그릇에 담나요?"]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from gukbap.errors import EndpointError, GukbapError
 from gukbap.handover import RUN_ID, SHARED_DIR, TRACKING_URI, WORK_DIR, leave_failure, leave_success
 from gukbap.recipes import load_recipe
 from gukbap.workers.finish import run_finish
+from tests.tracking_files import tracking_file
 
 SMOKE = load_recipe("smoke", ["cluster.ui_url=https://kubeflow.example"])
 
@@ -21,7 +22,7 @@ def work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv(SHARED_DIR, str(tmp_path / "claim"))
     monkeypatch.setenv(RUN_ID, "run-1")
-    monkeypatch.setenv(TRACKING_URI, f"sqlite:///{tmp_path / 'mlflow.sqlite3'}")
+    monkeypatch.setenv(TRACKING_URI, tracking_file(tmp_path / "mlflow.sqlite3"))
     monkeypatch.setenv("KFP_POD_NAME", "pod-of-the-step")
     folder = tmp_path / "claim" / "runs" / "run-1"
     (folder / "generate-1").mkdir(parents=True)

@@ -10,6 +10,7 @@ from gukbap.adapters.mlflow_tracker import MlflowTracker, open_run
 from gukbap.recipes import load_recipe
 from gukbap.stages.health import JUDGE_DRIFT, Health
 from gukbap.workers.health import find_health, record_health
+from tests.tracking_files import tracking_file
 from tests.workers.test_rejudge import stored
 
 
@@ -17,7 +18,7 @@ from tests.workers.test_rejudge import stored
 def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("GUKBAP_WORK_DIR", str(tmp_path / "work"))
     monkeypatch.setenv("GUKBAP_QUIET", "1")
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+    return tracking_file(tmp_path / "mlflow.db")
 
 
 def ended(

@@ -171,3 +171,15 @@ def test_a_store_that_cannot_be_asked_costs_no_second_data_set(
     hand_over(Outcome({}), settings, Recorded(tmp_path), rows=artifact)
     assert prepare(tmp_path).outcome.metrics["steps.known"] == 1
     assert "cannot look for minio://mlpipeline/v2/rows" in capsys.readouterr().err
+
+
+def test_with_data_that_grow_generation_looks_for_new_seeds_in_each_run(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in the settings tells that there are more files under the seeds' prefix."""
+    growing = load_recipe("smoke", ["tracking.enabled=false", f"data.store={tmp_path.as_uri()}"])
+    editions = []
+    for run in ("run-1", "run-1", "run-2"):
+        monkeypatch.setenv(RUN_ID, run)
+        editions.append(json.loads(prepare(tmp_path, growing).settings["generate"])["edition"])
+    assert editions[0] == editions[1] != editions[2]

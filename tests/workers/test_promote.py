@@ -26,6 +26,7 @@ from gukbap.workers import rejudge
 from gukbap.workers.context import Outcome
 from gukbap.workers.promote import run_promote
 from tests.stages.score_documents import document, judged
+from tests.tracking_files import tracking_file
 
 BETTER, MIXED = [1.0, 2.0] * 6, [2.0, -2.0] * 6
 MODEL = "minio://mlpipeline/v2/artifacts/gukbap/run-1/train/model"
@@ -43,7 +44,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
+    return tracking_file(tmp_path_factory.mktemp("tracking") / "mlflow.db")
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 from gukbap.adapters.mlflow_promotions import PromotionLog
 from gukbap.errors import InputError, UsageError
 from gukbap.workers.rollback import roll_back
+from tests.tracking_files import tracking_file
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
+    return tracking_file(tmp_path_factory.mktemp("tracking") / "mlflow.db")
 
 
 @pytest.fixture
@@ -63,6 +64,13 @@ def test_any_former_champion_can_be_named(client: Any, uri: str, model: str) -> 
     assert not roll_back(uri, model, 1).changed
     assert roll_back(uri, model, 4).after == 4
     assert aliases(client, model) == {"champion": 4, "previous": 1}
+
+
+def test_a_deleted_version_cannot_be_gone_back_to(client: Any, uri: str, model: str) -> None:
+    client.delete_model_version(model, "1")
+    with pytest.raises(InputError, match="version 1 of gukbap-"):
+        roll_back(uri, model, 1)
+    assert aliases(client, model) == {"champion": 4, "previous": 2}
 
 
 def test_what_cannot_be_gone_back_to_is_one_clear_error(client: Any, uri: str, model: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gukbap.adapters.object_keys import Entry, checked_key, is_temporary
 from gukbap.errors import InputError, StoreError
-from gukbap.files import atomic_file, sha256_file
+from gukbap.files import atomic_file, create_file, sha256_file
 
 
 class FolderStore:
@@ -38,6 +38,18 @@ class FolderStore:
         self._copy(source, target, f"store {key}")
         sent(target.stat().st_size)
         return target.as_uri()
+
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store a small object that is not there yet; returns whether the key holds this content now.
+
+        Raises:
+            StoreError: the folder refuses it, or its file system knows no hard links.
+        """
+        target = self._path(key)
+        try:
+            return create_file(target, content) or target.read_bytes() == content
+        except OSError as error:
+            raise self._refusal(f"store {key}", error) from error
 
     def get_file(self, key: str, target: Path) -> None:
         """Copy a file out whole or not at all; StoreError where there is none."""
@@ -96,7 +108,10 @@ class FolderStore:
             with source.open("rb") as reader, atomic_file(target) as writer:
                 shutil.copyfileobj(reader, writer, 1 << 20)
         except OSError as error:
-            raise StoreError(
-                f"cannot {deed} in the folder {self.root}: {error.strerror or error}",
-                expected="a folder that this user may read and write",
-            ) from error
+            raise self._refusal(deed, error) from error
+
+    def _refusal(self, deed: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"cannot {deed} in the folder {self.root}: {error.strerror or error}",
+            expected="a folder that this user may read and write",
+        )

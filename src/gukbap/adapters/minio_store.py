@@ -120,6 +120,29 @@ class MinioStore:
                 )
         return self.uri(key)
 
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store a small object that is not there yet; returns whether the key holds this content now.
+
+        The server decides (If-None-Match: *, S3 API reference, PutObject). What it holds is read back, since
+        a server that does not know the condition answers as if it had kept it.
+
+        Raises:
+            StoreError: the store refuses it or cannot be reached.
+        """
+        from minio.error import S3Error
+
+        sha256 = hashlib.sha256(content).hexdigest()
+        headers = {_HASH_HEADER: sha256, "If-None-Match": "*", **digest_header(md5_of(content))}
+        with self._explained(f"store {self.uri(key)}"):
+            try:
+                retrying(
+                    lambda: self._client._put_object(self.bucket, self._name(key), content, dict(headers))
+                )
+            except S3Error as error:
+                if error.code != "PreconditionFailed":
+                    raise
+        return self.actual_sha256(key) == sha256
+
     def get_file(self, key: str, target: Path) -> None:
         """Download an object whole or not at all; one that differs from its recorded hash is refused.
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -68,6 +68,8 @@ class Standing:
     champion: int | None
     previous: int | None
     changes: tuple[Change, ...]
+    #: versions that are or were champion and that the registry still has
+    remaining: frozenset[int] = frozenset()
 
     @property
     def number(self) -> int:
@@ -98,7 +100,24 @@ def standing(changes: Sequence[Change], existing: Collection[int]) -> Standing:
         champion=left[-1] if left else None,
         previous=next((version for version in reversed(left) if version != left[-1]), None),
         changes=tuple(changes),
+        remaining=frozenset(change.version for change in changes if change.version in existing),
     )
+
+
+def read_changes(client: Any, model: str) -> list[Change]:
+    """The changes of a model's champion, the first one first; nothing is written. Errors are MLflow's own."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    name = model.replace('"', "'")
+    found = client.search_runs([experiment.experiment_id], f'tags.`{_MODEL_TAG}` = "{name}"')
+    # Of runs that an election has not settled yet, one at most has changes.
+    return max((_changes(run.data.params) for run in found), key=len, default=[])
+
+
+def _changes(params: Mapping[str, str]) -> list[Change]:
+    numbers = sorted(int(key) for key in params if _NUMBER.match(key))
+    return [Change(number=number, **json.loads(params[f"{number:04d}"])) for number in numbers]
 
 
 class PromotionLog:
@@ -172,9 +191,8 @@ class PromotionLog:
     def _read(self) -> tuple[list[Change], bool]:
         """The changes, and whether the aliases were seen to follow the last one."""
         params = self._client.get_run(self.run_id).data.params
-        numbers = sorted(int(key) for key in params if _NUMBER.match(key))
-        changes = [Change(number=number, **json.loads(params[f"{number:04d}"])) for number in numbers]
-        return changes, bool(numbers) and f"{numbers[-1]:04d}{_SHOWN}" in params
+        changes = _changes(params)
+        return changes, bool(changes) and f"{changes[-1].number:04d}{_SHOWN}" in params
 
     def _append(self, number: int, kind: Kind, version: int) -> bool:
         from mlflow.exceptions import MlflowException

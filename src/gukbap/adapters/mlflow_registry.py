@@ -69,6 +69,24 @@ def reason_against(tracker: MlflowTracker, model_uri: str) -> str | None:
     return None
 
 
+def fetch_judgements(client: Any, name: str, number: int, target: Path) -> str | None:
+    """Fetch the judgements of a version of the model `name` into a file; errors are MLflow's own.
+
+    Returns:
+        How they came about, as JSON; None where there are none, or other ones than were recorded.
+    """
+    tags = client.get_model_version(name, str(number)).tags
+    run_id, _, path = tags.get(JUDGEMENTS_TAG, "").removeprefix("runs:/").partition("/")
+    if not path or all(one.path != path for one in client.list_artifacts(run_id, FOLDER)):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        got = Path(client.download_artifacts(run_id, path, folder))
+        if sha256_file(got) != tags.get(JUDGEMENTS_SHA256_TAG):
+            return None
+        target.write_bytes(got.read_bytes())
+    return str(tags.get(EVALUATION_TAG, "null"))
+
+
 class ModelRegistry:
     """One registered model, as the run of a tracker sees it."""
 
@@ -188,17 +206,7 @@ class ModelRegistry:
             How they came about, as JSON; None where there are none, or other ones than were recorded.
         """
         with explained(self._uri):
-            tags = self._client.get_model_version(self.name, str(number)).tags
-            run_id, _, path = tags.get(JUDGEMENTS_TAG, "").removeprefix("runs:/").partition("/")
-            there = path and any(one.path == path for one in self._client.list_artifacts(run_id, FOLDER))
-            if not there:
-                return None
-            with tempfile.TemporaryDirectory() as folder:
-                got = Path(self._client.download_artifacts(run_id, path, folder))
-                if sha256_file(got) != tags.get(JUDGEMENTS_SHA256_TAG):
-                    return None
-                target.write_bytes(got.read_bytes())
-        return str(tags.get(EVALUATION_TAG, "null"))
+            return fetch_judgements(self._client, self.name, number, target)
 
     def record(self, number: int, document: str, text: str) -> None:
         """Keep a decision as artifacts of the run, and lead to it from the version."""

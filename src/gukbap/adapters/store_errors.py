@@ -66,7 +66,7 @@ def _refusal(deed: str, error: Any, endpoint: str, bucket: str, key_names: tuple
     if code in _FULL:
         return StoreError(
             f"cannot {deed}: {endpoint} has no room left ({code})",
-            fix="free some space there, or prune old runs (gukbap store prune), then run again: what "
+            fix="free some space there, or prune old runs (gukbap prune), then run again: what "
             "was stored is kept",
         )
     if code == "BadDigest":

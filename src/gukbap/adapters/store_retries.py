@@ -15,6 +15,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.4, 15.0
 #: S3 API reference, "Error responses": what may pass; a bit that flipped on its way (BadDigest), too.
 _PASSING = {
     "BadDigest",
+    "ConditionalRequestConflict",
     "InternalError",
     "OperationAborted",
     "RequestTimeout",

@@ -24,6 +24,12 @@ class Store(ObjectStore, Protocol):
     def put_file(self, source: Path, key: str, sent: Callable[[int], None] = ...) -> str:
         """Store a file whole or not at all; returns its URI. `sent` is told bytes as they have gone."""
 
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store a small object that is not there yet; returns whether the key holds this content now.
+
+        Of several that store different contents under one key at once, one is told True.
+        """
+
     def sha256(self, key: str) -> str | None:
         """The recorded SHA-256 of an object; None where there is no object or its hash is not known."""
 

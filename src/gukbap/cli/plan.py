@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gukbap.adapters.progress import open_progress
 from gukbap.cli.options import json_option, overrides_option
+from gukbap.cli.tracking import registry_uri
 from gukbap.cli.training_plan import (
     Options,
     plan_training,
@@ -39,25 +42,29 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, **training: Any
     """
     from gukbap.benchmarks import open_pack
     from gukbap.stages.forecast import forecast
-    from gukbap.stages.generate import draw_seeds, load_seeds
-    from gukbap.workers.fetched_files import local_file
+    from gukbap.workers.data_versions import fetch_base, pin_base
     from gukbap.workers.packs import evaluation_inputs, local_pack
+    from gukbap.workers.seeds import seeds_to_evolve
+    from gukbap.workers.weakness import settle_weakness
 
-    checked, progress = load_recipe(recipe, overrides), open_progress()
-    local = checked.generate.model_copy(
-        update={"seeds": local_file(checked.generate.seeds, progress, "seed file")}
-    )
-    seeds = draw_seeds(local, load_seeds(local), checked.seed)
+    progress, given = open_progress(), load_recipe(recipe, overrides)
+    weighed = settle_weakness(pin_base(given), registry_uri(Path("runs"), given), progress)
+    checked = weighed.recipe
+    base = fetch_base(checked.data_source)
+    seeds = seeds_to_evolve(checked.generate_settings(), base.seeds() if base else [], progress).seeds
     questions, strategies = evaluation_inputs(checked.evaluate, progress)
     templates = open_pack(local_pack(checked.evaluate.pack, progress)).judge
     stages = forecast(checked, seeds, questions, strategies, templates)
     options = Options(**training)
-    trained = plan_training(checked, len(seeds), options)
-    notes = [*_notes(checked, stages), *training_notes(trained, checked, options)]
+    candidates = sum(checked.generate.candidates(seed.category) for seed in seeds)
+    trained = plan_training(checked, candidates, options)
+    weights = [f"categories: {weighed.why}"] if weighed.why else []
+    notes = [*_notes(checked, stages), *weights, *training_notes(trained, checked, options)]
     if as_json:
         document = {
             "recipe": checked.name,
             "seeds": len(seeds),
+            "seeds_by_category": dict(sorted(Counter(seed.category for seed in seeds).items())),
             "questions": len(questions),
             "stages": [asdict(one) for one in stages],
             "training": asdict(trained) if trained else None,

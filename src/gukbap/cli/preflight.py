@@ -16,11 +16,14 @@ def check_inputs(recipe: Recipe) -> None:
         ConfigError: an environment variable is not set, or too few questions or seeds are there.
     """
     from gukbap.benchmarks import load_questions, load_strategies
-    from gukbap.stages.generate import draw_seeds, load_seeds
+    from gukbap.stages.generate import as_many_as_there_are, draw_seeds, load_seeds
 
     # What lies elsewhere is looked for where the steps run: this machine may have no keys for it.
     if not recipe.generate.seeds.startswith(("s3://", "hf://")):
-        draw_seeds(recipe.generate, load_seeds(recipe.generate), recipe.seed)
+        config, seeds = recipe.generate, load_seeds(recipe.generate)
+        if recipe.data.store is not None:
+            config = as_many_as_there_are(config, seeds)
+        draw_seeds(config, seeds, recipe.seed)
     if not recipe.evaluate.pack.startswith("s3://"):
         load_questions(recipe.evaluate.pack, recipe.evaluate.questions_per_category)
         load_strategies(recipe.evaluate.strategies_file, recipe.evaluate.pack)

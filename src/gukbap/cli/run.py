@@ -14,7 +14,7 @@ from gukbap.adapters.progress import open_progress
 from gukbap.cli.kubeflow import connection_options
 from gukbap.cli.options import json_option, overrides_option, runs_option
 from gukbap.cli.preflight import check_inputs
-from gukbap.cli.tracking import default_tracking_uri
+from gukbap.cli.tracking import default_tracking_uri, registry_uri
 from gukbap.config import Recipe, RetryConfig
 from gukbap.errors import UsageError
 from gukbap.files import read_json
@@ -118,7 +118,7 @@ def _folder(
             raise UsageError("no recipe was named", expected="gukbap run RECIPE, or gukbap run --resume RUN")
         checked = load_recipe(recipe, overrides)
         check_inputs(checked)
-        return RunFolder.create(runs, checked, run_id)
+        return RunFolder.create(runs, _weighed(checked, runs), run_id)
     folder = RunFolder.open(runs, resume)
     if run_id is not None:
         raise UsageError(f"--resume {resume} goes on with the run's own name", fix="leave --run-id out")
@@ -128,6 +128,16 @@ def _folder(
         with folder.locked():
             folder.change_budget(overrides)
     return folder
+
+
+def _weighed(recipe: Recipe, runs: Path) -> Recipe:
+    """With the categories' weights as numbers, so that a resumed run goes on with the same ones."""
+    from gukbap.workers.weakness import settle_weakness
+
+    settled = settle_weakness(recipe, registry_uri(runs, recipe), open_progress())
+    if settled.why:
+        open_progress().say(f"categories: {settled.why}")
+    return settled.recipe
 
 
 def _run(folder: RunFolder, recipe: Recipe, runner: str, progress: Progress) -> None:

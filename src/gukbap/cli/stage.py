@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gukbap.cli.options import judged_path, overrides_option
-from gukbap.config import Recipe
+from gukbap.config import DataConfig, Recipe
 from gukbap.errors import InputError, UsageError
 from gukbap.handover import WORK_DIR
 from gukbap.recipes import load_recipe
@@ -40,7 +40,8 @@ def _prepare(recipe: str, overrides: tuple[str, ...], output: Path, *inputs: Pat
         if not path.exists():
             raise InputError(f"there is no file {path}", fix="check the path")
     os.environ.setdefault(WORK_DIR, str((output / "work").resolve()))
-    return checked
+    # Which version a growing data set stands at is settled by a run's first step.
+    return checked.model_copy(update={"data": DataConfig()})
 
 
 def _tell(output: Path, outcome: Any) -> None:
@@ -70,14 +71,14 @@ def generate(
     batch_requests: Path | None,
     batch_results: tuple[Path, ...],
 ) -> None:
-    """Evolve seed instructions and answer them: rows.jsonl, dropped.jsonl, statistics.json.
+    """Evolve seed instructions and answer them: rows.jsonl, dropped.jsonl, seeds.jsonl, statistics.json.
 
     With --batch-requests, hand the file to the provider's batch interface, and call again with the file of
     results as --batch-results, until the rows are written: a batch for the seeds, three for each round.
     """
     from gukbap.stages.batch import PendingError
     from gukbap.workers.batch import BatchFiles
-    from gukbap.workers.stages import run_generate
+    from gukbap.workers.generate import run_generate
 
     if batch_results and batch_requests is None:
         raise UsageError("--batch-results needs --batch-requests, for the calls that come next")
@@ -88,6 +89,7 @@ def generate(
             checked.generate_settings(),
             rows=output / "rows.jsonl",
             dropped=output / "dropped.jsonl",
+            seeds=output / "seeds.jsonl",
             statistics=output / "statistics.json",
             batch=BatchFiles(batch_requests, batch_results) if batch_requests else None,
         )

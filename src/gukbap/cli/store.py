@@ -37,7 +37,7 @@ def _store_options(command: Command) -> Command:
 
 @click.group()
 def store() -> None:
-    """See, check, fetch and prune the runs in an object store. Keys come from the environment."""
+    """See, check and fetch the runs in an object store. Keys come from the environment."""
 
 
 @store.command("list")
@@ -136,46 +136,6 @@ def links(run: str, hours: float, report: Path | None, url: str, endpoint: str |
         return
     for key, link in found.items():
         click.echo(f"- [{key}]({link})")
-
-
-@store.command()
-@click.option("--keep-runs", type=click.IntRange(1), help="Let runs go beyond the newest so many.")
-@click.option("--keep-days", type=click.FloatRange(0), help="Let runs go that are older.")
-@click.option("--yes", is_flag=True, help="Delete; without it nothing is, and it is only said what would be.")
-@_store_options
-@json_option
-def prune(
-    keep_runs: int | None,
-    keep_days: float | None,
-    yes: bool,
-    url: str,
-    endpoint: str | None,
-    as_json: bool,
-) -> None:
-    """Delete old runs, and give up uploads that never ended.
-
-    The newest whole run, and runs with an object KEEP in their folder, always stay.
-    """
-    from gukbap.adapters.stored_runs import UNFINISHED_AFTER, outdated, remove_run, stored_runs
-
-    if keep_runs is None and keep_days is None:
-        raise UsageError("nothing says which runs may go", expected="--keep-runs, --keep-days, or both")
-    opened, now = _open(url, endpoint), datetime.now(UTC)
-    going = outdated(stored_runs(opened), keep_runs=keep_runs, keep_days=keep_days, now=now)
-    ended = 0
-    if yes:
-        for run in going:
-            remove_run(opened, run)
-        ended = opened.end_unfinished(now - UNFINISHED_AFTER)
-    if as_json:
-        document = {"deleted": yes, "runs": [_document(run) for run in going], "unfinished_uploads": ended}
-        click.echo(json.dumps(document, ensure_ascii=False))
-        return
-    for run in going:
-        click.echo(f"{'deleted' if yes else 'would go'}  {_line(run)}")
-    click.echo(f"{len(going)} runs, {sum(run.size for run in going) / 1e6:.1f} MB")
-    if going and not yes:
-        click.echo("nothing was deleted; call again with --yes")
 
 
 def _open(url: str, endpoint: str | None) -> Store:

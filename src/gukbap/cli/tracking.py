@@ -15,6 +15,16 @@ def default_tracking_uri(runs: Path) -> str:
     return f"sqlite:///{runs.resolve() / 'mlflow.sqlite3'}"
 
 
+def registry_uri(runs: Path, recipe: Recipe) -> str | None:
+    """The MLflow that a run of the recipe on this machine promotes in; None where there is none yet."""
+    if not recipe.tracking.enabled:
+        return None
+    try:
+        return tracking_uri(runs, recipe)
+    except UsageError:
+        return None
+
+
 def tracking_uri(runs: Path, recipe: Recipe | None = None) -> str:
     """The MLflow that is there: of the environment, of a recipe, or the file beside the runs.
 

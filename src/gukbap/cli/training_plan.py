@@ -84,8 +84,14 @@ def training_options(command: _F) -> _F:
     return command
 
 
-def plan_training(recipe: Recipe, seeds: int, options: Options) -> TrainingForecast | None:
-    """The forecast of a recipe's training; None where its model's sizes are not known here."""
+def plan_training(recipe: Recipe, candidates: int, options: Options) -> TrainingForecast | None:
+    """The forecast of a recipe's training; None where its model's sizes are not known here.
+
+    Args:
+        recipe: the whole recipe.
+        candidates: rows that generation makes where none is dropped.
+        options: hardware and data as the command line has them.
+    """
     shape = _shape(recipe.student.model)
     if shape is None:
         return None
@@ -94,7 +100,7 @@ def plan_training(recipe: Recipe, seeds: int, options: Options) -> TrainingForec
     elif recipe.cluster.trainer == "trainjob":
         processes = recipe.train.processes * recipe.cluster.nodes
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"processes": processes})})
-    return forecast_training(recipe, shape, _data(recipe, seeds, options), _hardware(recipe, options))
+    return forecast_training(recipe, shape, _data(recipe, candidates, options), _hardware(recipe, options))
 
 
 def training_lines(found: TrainingForecast) -> list[str]:
@@ -203,10 +209,9 @@ def _labelled(label: str | None) -> Gpu | None:
         return None
 
 
-def _data(recipe: Recipe, seeds: int, options: Options) -> Data:
+def _data(recipe: Recipe, candidates: int, options: Options) -> Data:
     config = recipe.generate
-    made = seeds * (config.rounds + int(config.answer_seeds))
-    kept = min(made, config.max_rows or made)
+    kept = min(candidates, config.max_rows or candidates)
     left = max(1, kept - recipe.split.validation_rows)
     longest = config.evolve_max_tokens + config.answer_max_tokens
     return Data(

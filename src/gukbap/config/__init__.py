@@ -38,6 +38,7 @@ from gukbap.config.platform import (
 )
 from gukbap.config.protocol import answer_length, deviations, model_length
 from gukbap.config.recipe import NAME_PREFIX, Recipe, pipeline_name
+from gukbap.config.retention import RetentionConfig
 from gukbap.config.settings import (
     CleanSettings,
     DedupSettings,
@@ -57,6 +58,8 @@ from gukbap.config.training import (
     StudentConfig,
     TrainConfig,
 )
+from gukbap.config.versions import DataConfig, DataSource
+from gukbap.config.weakness import MOST_ROUNDS, WeaknessConfig
 
 __all__ = [
     "IMAGE_GROUP",
@@ -64,6 +67,7 @@ __all__ = [
     "IMAGE_USER",
     "LOGICKOR_STOP",
     "MODEL_REFERENCE",
+    "MOST_ROUNDS",
     "NAME_PREFIX",
     "PUBLISHED",
     "BaselineConfig",
@@ -71,6 +75,8 @@ __all__ = [
     "CleanConfig",
     "CleanSettings",
     "ClusterConfig",
+    "DataConfig",
+    "DataSource",
     "DedupConfig",
     "DedupSettings",
     "Endpoint",
@@ -88,6 +94,7 @@ __all__ = [
     "PromoteSettings",
     "Recipe",
     "ReportConfig",
+    "RetentionConfig",
     "RetryConfig",
     "ScheduleConfig",
     "Section",
@@ -103,6 +110,7 @@ __all__ = [
     "TrainConfig",
     "TrainSettings",
     "VllmServer",
+    "WeaknessConfig",
     "answer_length",
     "deviations",
     "host_of",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gukbap.config.base import Section
+from gukbap.config.weakness import MOST_ROUNDS, WeaknessConfig
 
 
 class Mirror(Section):
@@ -152,8 +153,8 @@ class GenerateConfig(Section):
 
     seeds: str = Field(
         "bundled://seeds",
-        description="bundled://seeds, a file (.jsonl, .csv or .txt), s3://bucket/key of one, or "
-        "hf://datasets/ORG/NAME@REVISION/FILE of one in a data set of the hub",
+        description="bundled://seeds, a file (.jsonl, .csv or .txt) or a folder of such, s3://bucket/key of "
+        "a file, s3://bucket/prefix/ of many, or hf://datasets/ORG/NAME@REVISION/FILE of one on the hub",
     )
     seed_count: int | None = Field(
         None, ge=1, description="how many seeds, drawn evenly over the categories; all when null"
@@ -161,8 +162,19 @@ class GenerateConfig(Section):
     seed_quota: dict[str, Annotated[int, Field(ge=0)]] = Field(
         default_factory=dict, description="instead of seed_count: category → how many of its seeds"
     )
+    category_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="category → its share of seed_count against an even one (2: twice as many); 1 for those "
+        "that are not named",
+    )
     default_category: str = Field("everyday", min_length=1, description="of seeds that name no category")
-    rounds: int = Field(4, ge=0, le=16, description="evolution rounds (paper: 4); 0 answers the seeds only")
+    rounds: int = Field(
+        4, ge=0, le=MOST_ROUNDS, description="evolution rounds (paper: 4); 0 answers the seeds only"
+    )
+    category_rounds: dict[str, Annotated[int, Field(ge=0, le=MOST_ROUNDS)]] = Field(
+        default_factory=dict, description="category → its evolution rounds in place of `rounds`"
+    )
+    weakness: WeaknessConfig = WeaknessConfig()
     breadth_share: float = Field(
         1 / 6,
         ge=0,
@@ -195,7 +207,38 @@ class GenerateConfig(Section):
     def _one_way_to_draw(self) -> GenerateConfig:
         if self.seed_quota and self.seed_count is not None:
             raise ValueError("seed_count and seed_quota are two ways to draw seeds; set one of them to null")
+        if self.category_weights and self.seed_count is None:
+            raise ValueError("category_weights share out seed_count, which is null; say how many seeds")
         return self
+
+    @model_validator(mode="after")
+    def _weakness_has_something_to_do(self) -> GenerateConfig:
+        if not self.weakness.enabled:
+            return self
+        if self.category_weights or self.category_rounds or self.seed_quota:
+            raise ValueError(
+                "weakness.enabled settles the categories' weights and rounds; leave category_weights, "
+                "category_rounds and seed_quota out, or set weakness.enabled to false"
+            )
+        if self.seed_count is None and not self.weakness.extra_rounds:
+            raise ValueError(
+                "weakness.enabled has nothing to do: all seeds are taken (seed_count is null), and "
+                "weakness.extra_rounds is 0"
+            )
+        return self
+
+    def rounds_of(self, category: str) -> int:
+        """How many rounds of evolution a category's instructions go through."""
+        return self.category_rounds.get(category, self.rounds)
+
+    @property
+    def most_rounds(self) -> int:
+        """Of any category."""
+        return max([self.rounds, *self.category_rounds.values()])
+
+    def candidates(self, category: str) -> int:
+        """How many rows a seed of the category comes to, where none is dropped."""
+        return self.rounds_of(category) + int(self.answer_seeds)
 
 
 class BudgetConfig(Section):

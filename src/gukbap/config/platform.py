@@ -16,6 +16,10 @@ IMAGE_USER, IMAGE_GROUP = 10001, 0
 IMAGE_HOME = "/home/gukbap"
 
 
+#: what names an object store
+STORE_URL = r"^(s3://[a-z0-9.-]+(/\S*)?|file://\S+)$"
+
+
 class TrackingConfig(Section):
     """MLflow. The environment's MLFLOW_TRACKING_URI stands above `uri`; with neither, a SQLite file."""
 
@@ -29,7 +33,7 @@ class StoreConfig(Section):
 
     url: str | None = Field(
         None,
-        pattern=r"^(s3://[a-z0-9.-]+(/\S*)?|file://\S+)$",
+        pattern=STORE_URL,
         description="s3://bucket/prefix or file:///folder; null: the run folder alone",
     )
     endpoint_url: str | None = Field(

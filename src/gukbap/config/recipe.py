@@ -12,6 +12,7 @@ from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private
 from gukbap.config.platform import ClusterConfig, ScheduleConfig, StoreConfig, TrackingConfig
 from gukbap.config.protocol import answer_length, deviations, model_length
+from gukbap.config.retention import RetentionConfig
 from gukbap.config.settings import (
     CleanSettings,
     DedupSettings,
@@ -23,6 +24,7 @@ from gukbap.config.settings import (
     TrainSettings,
 )
 from gukbap.config.training import StudentConfig, TrainConfig
+from gukbap.config.versions import DataConfig, DataSource
 from gukbap.files import canonical_json, sha256_text
 from gukbap.schemas import Strategy, Subject
 
@@ -42,6 +44,7 @@ class Recipe(Section):
     description: str = ""
     seed: int = Field(42, ge=0, lt=2**31)
     teacher: Endpoint
+    data: DataConfig = DataConfig()
     generate: GenerateConfig = GenerateConfig()
     budget: BudgetConfig = BudgetConfig()
     clean: CleanConfig = CleanConfig()
@@ -57,6 +60,7 @@ class Recipe(Section):
     store: StoreConfig = StoreConfig()
     promote: PromoteConfig = PromoteConfig()
     health: HealthConfig = HealthConfig()
+    retention: RetentionConfig = RetentionConfig()
     cluster: ClusterConfig = ClusterConfig()
     schedule: ScheduleConfig | None = Field(None, description="scheduled retraining; null: none")
     card_facts: dict[str, str] = Field(
@@ -130,6 +134,17 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _data_lie_beside_runs(self) -> Recipe:
+        data, runs = (url and f"{url.rstrip('/')}/" for url in (self.data.store, self.store.url))
+        if data and runs and data.startswith(runs):
+            raise ValueError(
+                f"data.store ({self.data.store}) lies among the runs of store.url ({self.store.url}), where "
+                "`gukbap prune` would take it for an old run; give it a place beside them, for "
+                "example s3://bucket/data beside s3://bucket/runs"
+            )
+        return self
+
     @property
     def judge_is_teacher(self) -> bool:
         """Whether one model teaches and judges, under whichever of its names."""
@@ -151,13 +166,29 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the recipe as resolved, defaults included, without the budget (it changes nothing)."""
-        return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget"})))
+        """SHA-256 of the recipe as resolved, without what changes no run (budget, retention)."""
+        return sha256_text(canonical_json(self.model_dump(mode="json", exclude={"budget", "retention"})))
+
+    @property
+    def data_source(self) -> DataSource | None:
+        """The data set that grows; None where every run makes its data anew."""
+        if self.data.store is None:
+            return None
+        return DataSource(
+            store=self.store.model_copy(update={"url": self.data.store.rstrip("/")}),
+            name=self.data.name or self.name,
+            base=self.data.base,
+            after=self.data.after,
+        )
 
     def generate_settings(self) -> GenerateSettings:
         """The settings of the generate stage."""
         return GenerateSettings(
-            seed=self.seed, teacher=self.teacher, generate=self.generate, budget=self.budget
+            seed=self.seed,
+            teacher=self.teacher,
+            generate=self.generate,
+            budget=self.budget,
+            data=self.data_source,
         )
 
     def clean_settings(self) -> CleanSettings:
@@ -172,7 +203,7 @@ class Recipe(Section):
 
     def dedup_settings(self) -> DedupSettings:
         """The settings of the dedup stage."""
-        return DedupSettings(seed=self.seed, dedup=self.dedup)
+        return DedupSettings(seed=self.seed, dedup=self.dedup, data=self.data_source)
 
     def split_settings(self) -> SplitSettings:
         """The settings of the split stage."""

@@ -9,6 +9,7 @@ from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.training import StudentConfig, TrainConfig
+from gukbap.config.versions import DataSource
 from gukbap.schemas import Strategy, Subject
 
 
@@ -31,6 +32,7 @@ class GenerateSettings(StageSettings):
     teacher: Endpoint
     generate: GenerateConfig
     budget: BudgetConfig = BudgetConfig()
+    data: DataSource | None = Field(None, description="the data set that grows; null: none does")
 
 
 class CleanSettings(StageSettings):
@@ -48,6 +50,7 @@ class DedupSettings(StageSettings):
 
     step: str = "dedup"
     dedup: DedupConfig
+    data: DataSource | None = Field(None, description="the data set that grows; null: none does")
 
 
 class SplitSettings(StageSettings):

@@ -214,8 +214,8 @@ def _mounts(recipe: Recipe, folder: RunFolder, variables: Mapping[str, str]) -> 
         written.append(database)
     if "HF_HOME" in variables:
         written.append(Path(variables["HF_HOME"]))
-    if (store := recipe.store.url) and store.startswith("file://"):
-        written.append(_local_path(store))
+    stores = (recipe.store.url, recipe.data.store)
+    written += [_local_path(url) for url in stores if url and url.startswith("file://")]
     for path in written:
         path.mkdir(parents=True, exist_ok=True)
     references = (

@@ -39,6 +39,7 @@ RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _PLACES = {
     ("generate", "rows"): "dataset/generated.jsonl",
     ("generate", "dropped"): "dataset/dropped.jsonl",
+    ("generate", "seeds"): "dataset/seeds.jsonl",
     ("clean", "rows"): "dataset/clean.jsonl",
     ("clean", "excluded"): "dataset/excluded.jsonl",
     ("clean", "statement"): "dataset/decontamination.json",

@@ -75,7 +75,7 @@ def _generation(recipe: Recipe, seeds: Sequence[Seed]) -> StageForecast:
     operations: tuple[OperationName, ...] = get_args(OperationName)
     for seed in seeds:
         # A kept instruction takes its parent's place and may be as long as a reply.
-        for number in range(config.rounds):
+        for number in range(config.rounds_of(seed.category)):
             grown = config.evolve_max_tokens if number else 0
             evolve = max(
                 prompt_tokens_at_most(evolve_messages(name, seed.instruction)) for name in operations
@@ -89,7 +89,7 @@ def _generation(recipe: Recipe, seeds: Sequence[Seed]) -> StageForecast:
             answer = prompt_tokens_at_most(answer_messages(seed.instruction, config.answer_max_tokens))
             most += Spending(1, answer, config.answer_max_tokens)
     # In each round every instruction is rewritten; with max_rows it may end sooner.
-    least = 0 if config.max_rows else len(seeds) * (config.rounds + int(config.answer_seeds))
+    least = 0 if config.max_rows else sum(config.candidates(seed.category) for seed in seeds)
     return _priced("generate", recipe.teacher, least, most)
 
 

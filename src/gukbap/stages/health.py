@@ -28,6 +28,11 @@ _KINDS: Mapping[str, Kind] = {
     "judge": "amount",
     "infer.generated_tokens": "amount",
 }
+#: amounts that follow the number of seeds, of which a run that goes on with older data may have few, or none
+_SEEDS = "data.seeds"
+_OF_SEEDS = ("data.generated", "teacher.")
+#: shares of what the seeds gave
+_OF_CANDIDATES = ("data.kept_share", "drop.")
 #: the mean score of stored answers, as they were judged then and now
 JUDGE_DRIFT = "judge drift"
 
@@ -62,7 +67,8 @@ def health(config: HealthConfig, last: str, before: Mapping[str, float], now: Ma
     """Compare the flat numbers of two runs.
 
     A number that only one of them has is flagged where it was taken before: what is measured no longer
-    is a change, too.
+    is a change, too. What generation took and gave is compared by seed: with data that grow, a run evolves
+    new seeds alone.
 
     Args:
         config: what counts as a step.
@@ -70,8 +76,29 @@ def health(config: HealthConfig, last: str, before: Mapping[str, float], now: Ma
         before: its metrics, see comparable.comparable_metrics.
         now: this run's.
     """
-    names = [name for name in sorted({*before, *now}) if _kind(name) is not None]
-    return Health(last=last, drifts=[_drift(config, name, before.get(name), now.get(name)) for name in names])
+    seeds = _growth(before.get(_SEEDS), now.get(_SEEDS))
+    unasked = (_SEEDS, *_OF_SEEDS, *_OF_CANDIDATES) if not seeds else (_SEEDS,)
+    names = [
+        name for name in sorted({*before, *now}) if _kind(name) is not None and not name.startswith(unasked)
+    ]
+    drifts = [
+        _drift(
+            config,
+            name,
+            before.get(name),
+            now.get(name),
+            growth=seeds if name.startswith(_OF_SEEDS) else 1.0,
+        )
+        for name in names
+    ]
+    return Health(last=last, drifts=drifts)
+
+
+def _growth(before: float | None, now: float | None) -> float:
+    """Seeds of this run for one of the last; 0 where one of the two had none."""
+    if before is None or now is None:
+        return 1.0
+    return now / before if before else 0.0
 
 
 def _kind(name: str) -> Kind | None:
@@ -82,20 +109,23 @@ def _kind(name: str) -> Kind | None:
     return next((_KINDS[prefix] for prefix in known if prefix in _KINDS), None)
 
 
-def _drift(config: HealthConfig, name: str, before: float | None, now: float | None) -> Drift:
+def _drift(
+    config: HealthConfig, name: str, before: float | None, now: float | None, *, growth: float
+) -> Drift:
     kind = _kind(name) or "amount"
     limit = {
         "score": config.score_step,
         "share": config.share_step,
         "judge": config.judge_step,
-        "amount": config.relative_step * abs(before or 0.0),
+        "amount": config.relative_step * abs(growth * (before or 0.0)),
     }[kind]
     if kind == "share" and name.startswith("drop."):
         # A reason that does not occur has no number.
         before, now = before or 0.0, now or 0.0
     if before is None or now is None:
         return Drift(name=name, kind=kind, before=before, now=now, limit=None, flagged=now is None)
-    return Drift(name=name, kind=kind, before=before, now=now, limit=limit, flagged=abs(now - before) > limit)
+    flagged = abs(now - growth * before) > limit
+    return Drift(name=name, kind=kind, before=before, now=now, limit=limit, flagged=flagged)
 
 
 def judge_drift(config: HealthConfig, then: Sequence[Judgement], now: Sequence[Judgement]) -> Drift | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from gukbap.errors import InputError
-from gukbap.files import read_jsonl
+from gukbap.files import each_jsonl, read_jsonl
 from gukbap.schemas import Record
+from gukbap.spool import Spool
 
 Training = TypeVar("Training", bound=Record)
 
@@ -35,6 +36,12 @@ def read_training(path: Path, record_type: type[Training]) -> list[Training]:
     """
     with reading_training(path, record_type):
         return read_jsonl(path, record_type)
+
+
+def spool_training(path: Path, record_type: type[Training], folder: Path) -> Spool[Training]:
+    """As `read_training`, for more records than memory should hold: they lie in a file in a folder."""
+    with reading_training(path, record_type):
+        return Spool(each_jsonl(path, record_type), folder=folder)
 
 
 @contextmanager

@@ -27,18 +27,19 @@ def run_clean(
     """Take out leaks of the evaluation and rows of bad form; what went is kept beside with its reason."""
     from gukbap.stages.clean import clean
     from gukbap.stages.clean.statement import statement as state
-    from gukbap.stages.training_input import read_training
+    from gukbap.stages.training_input import spool_training
 
     progress = context.progress()
     with context.tracked(settings.step, settings) as log:
         evaluations = _evaluations(settings, progress)
         result = clean(
             settings,
-            read_training(source, Row),
+            spool_training(source, Row, rows.parent),
             [text for one in evaluations for text in one.texts],
             progress,
             words=_words(settings.clean.toxic_words, progress),
             count_tokens=_token_counter(settings, progress),
+            folder=rows.parent,
         )
         write_jsonl(rows, result.kept)
         write_jsonl(excluded, result.excluded)

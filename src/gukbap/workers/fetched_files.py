@@ -32,17 +32,28 @@ def local_file(reference: str, progress: Progress, kind: str) -> str:
     return reference
 
 
-def _from_bucket(reference: str, progress: Progress, kind: str) -> Path:
+def local_seeds(reference: str, progress: Progress) -> str:
+    """Seeds as `local_file` has them; s3://bucket/prefix/ brings all objects under it, as a folder."""
+    if reference.startswith("s3://") and reference.endswith("/"):
+        return str(_folder_from_bucket(reference, progress, "seed files"))
+    return local_file(reference, progress, "seed file")
+
+
+def _folder_from_bucket(reference: str, progress: Progress, kind: str) -> Path:
     from gukbap.adapters.bucket_models import download_model
 
     try:
-        folder = download_model(reference, progress)
+        return download_model(reference, progress)
     except ModelError as error:
         raise InputError(
             f"there is no object {reference}",
-            expected=f"s3://bucket/key of one {kind}",
+            expected=f"s3://bucket/… of {kind}",
             fix="check the key, or upload the file",
         ) from error
+
+
+def _from_bucket(reference: str, progress: Progress, kind: str) -> Path:
+    folder = _folder_from_bucket(reference, progress, f"one {kind}")
     files = [path for path in folder.rglob("*") if path.is_file()]
     if len(files) != 1:
         raise InputError(

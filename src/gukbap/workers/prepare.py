@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from gukbap.form import ALWAYS, REUSE, apply_form, fields_of, value_at
 from gukbap.handover import MLFLOW_RUN, POD_NAME, RUN_ID, TRACKING_URI
 from gukbap.schemas import STRATEGIES, SUBJECTS
 from gukbap.workers.context import Outcome, leaving_errors, progress, shared_folder
+from gukbap.workers.data_versions import pin_base
 from gukbap.workers.editions import Ledger, Planned, plan_editions
 from gukbap.workers.outputs import LEDGER
+from gukbap.workers.weakness import WEAKNESS_HEADER, SettledWeakness, settle_weakness, weakness_lines
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,11 @@ def run_prepare(
 
     Raises:
         ConfigError: a value of the form is not allowed.
+        InputError: the data set has no version of the name that is asked for.
+        StoreError: the champion's scores are asked for, and MLflow refuses or cannot be reached.
     """
-    settled = apply_form(recipe, form)
-    absent = [strategy for strategy in settled.infer.strategies if strategy not in recipe.infer.strategies]
+    filled = apply_form(recipe, form)
+    absent = [strategy for strategy in filled.infer.strategies if strategy not in recipe.infer.strategies]
     if absent:
         raise ConfigError(
             f"strategies {', '.join(absent)} are not in this pipeline",
@@ -76,13 +80,17 @@ def run_prepare(
         )
     if freshness not in (REUSE, ALWAYS):
         raise ConfigError(f"freshness is {freshness!r}", expected=f"{REUSE} or {ALWAYS}")
-    planned = _plan(settled, fresh=["generate"] if freshness == ALWAYS else [])
+    weighed = settle_weakness(pin_base(filled), os.environ.get(TRACKING_URI), progress())
+    settled = weighed.recipe
+    # What grows looks for new seeds in each run; where there are none, it costs nothing.
+    anew = freshness == ALWAYS or settled.data.store is not None
+    planned = _plan(settled, fresh=["generate"] if anew else [])
     settings = {
         step: settings_text(values.model_copy(update={"edition": planned[step].edition}))
         for step, values in step_settings(settled).items()
     }
     settings |= {step: "" for step in step_settings(recipe) if step not in settings}
-    write_text(summary, _summary(recipe, settled, planned))
+    write_text(summary, _summary(recipe, weighed, planned))
     counts = {verdict: sum(p.verdict == verdict for p in planned.values()) for verdict in _WORDS}
     outcome = Outcome({"steps": {"total": len(planned), **counts}}, {"recipe_sha256": settled.hash})
     _open_run(settled, images)
@@ -115,7 +123,7 @@ _LEAVABLE = [
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "generate": (),
     "clean": ("generate",),
-    "dedup": ("clean",),
+    "dedup": ("clean", "generate"),
     "split": ("dedup",),
     "train": ("split",),
     **{f"infer-{subject}": ("train",) if subject == "tuned" else () for subject in SUBJECTS},
@@ -192,8 +200,12 @@ _WORDS = {
 }
 
 
-def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) -> str:
+def _summary(recipe: Recipe, weighed: SettledWeakness, planned: Mapping[str, Planned]) -> str:
+    settled = weighed.recipe
     lines = [f"# {settled.name}", "", f"Recipe hash `{settled.hash}`", ""]
+    if settled.data_source is not None:
+        where = f"goes on with version `{settled.data.base}`" if settled.data.base else "begins anew"
+        lines += [f"The data set {settled.data_source.name} {where}.", ""]
     changed = [
         (field.name, value_at(recipe, field), value_at(settled, field))
         for field in fields_of(recipe)
@@ -203,6 +215,15 @@ def _summary(recipe: Recipe, settled: Recipe, planned: Mapping[str, Planned]) ->
         lines += ["| changed in the form | from | to |", "| --- | --- | --- |"]
         lines += [f"| {name} | {old} | {new} |" for name, old, new in changed]
         lines.append("")
+    if weighed.why:
+        lines += [f"Categories: {weighed.why}.", ""]
+    if weighed.needs:
+        lines += [_table_line(WEAKNESS_HEADER), _table_line(["---"] * len(WEAKNESS_HEADER))]
+        lines += [*map(_table_line, weakness_lines(weighed.needs)), ""]
     lines += ["| step | plan |", "| --- | --- |"]
     lines += [f"| {step} | {_WORDS[plan.verdict]} |" for step, plan in planned.items()]
     return "\n".join(lines) + "\n"
+
+
+def _table_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -82,6 +82,12 @@ def _wanted(name: str, standing: Standing, to: int | None) -> Rollback:
                 expected=f"one of {', '.join(map(str, former))}",
                 fix="a new champion needs evidence: gukbap promote RUN",
             )
+        if to not in standing.remaining:
+            raise InputError(
+                f"version {to} of {name} is deleted",
+                expected=f"one of {', '.join(map(str, sorted(standing.remaining)))}",
+                fix="promote a run that is there: gukbap promote RUN",
+            )
         return Rollback(name, champion, to, f"version {to} was asked for")
     last = standing.changes[-1]
     if last.kind == "rollback":

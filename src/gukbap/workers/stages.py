@@ -11,14 +11,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gukbap.config import (
     BaselineConfig,
-    BudgetConfig,
     DedupSettings,
-    Endpoint,
-    GenerateSettings,
     InferSettings,
     JudgeSettings,
     Recipe,
@@ -39,11 +36,6 @@ from gukbap.schemas import Answer, Record, Row, Strategy
 from gukbap.workers import context
 from gukbap.workers.context import Outcome, leaving_errors
 
-if TYPE_CHECKING:
-    from gukbap.ports import ChatModel, Progress
-    from gukbap.stages.batch import Pending
-    from gukbap.workers.batch import BatchFiles
-
 
 def _rows_metadata(path: Path, records: Sequence[Record]) -> dict[str, Any]:
     return {"rows": len(records), "sha256": sha256_file(path)}
@@ -55,63 +47,6 @@ def _done(outcome: Outcome, statistics: Path) -> Outcome:
 
 
 @leaving_errors
-def run_generate(
-    settings: GenerateSettings,
-    *,
-    rows: Path,
-    dropped: Path,
-    statistics: Path,
-    batch: BatchFiles | None = None,
-) -> Outcome:
-    """Evolve and answer the seeds; writes kept rows and dropped candidates.
-
-    With `batch` nothing is sent: results are read, and the next requests written. Then PendingError is
-    raised until all replies are there.
-    """
-    from gukbap.stages.batch import PendingError
-    from gukbap.stages.generate import draw_seeds, generate, load_seeds
-    from gukbap.workers.batch import take_results
-    from gukbap.workers.fetched_files import local_file
-    from gukbap.workers.teacher import teacher_of
-
-    progress = context.progress()
-    seeds = local_file(settings.generate.seeds, progress, "seed file")
-    local = settings.generate.model_copy(update={"seeds": seeds})
-    drawn = draw_seeds(local, load_seeds(local), settings.seed)
-    # A larger budget goes on with what a smaller one has paid for.
-    unbounded = settings.model_copy(update={"budget": BudgetConfig()})
-    folder = context.stage_folder(unbounded, (seed.model_dump_json() for seed in drawn))
-    with context.tracked(settings.step, settings) as log, context.journal(folder) as journal:
-        model, pending = _teacher(settings.teacher, batch, progress)
-        if batch is not None:
-            take_results(batch, settings.teacher, journal, progress)
-        teacher = teacher_of(settings.teacher, model.name, progress)
-        try:
-            result = generate(settings, drawn, model, teacher, journal, progress, pending=pending)
-        except PendingError:
-            if batch is not None and pending is not None:
-                pending.write(batch.requests)
-            raise
-        count = write_jsonl(rows, result.each_row())
-        write_jsonl(dropped, result.each_dropped())
-        made = {"rows": count, "sha256": sha256_file(rows), "teacher": model.name}
-        outcome = Outcome(result.statistics, made)
-        log(outcome)
-    return _done(outcome, statistics)
-
-
-def _teacher(
-    endpoint: Endpoint, batch: BatchFiles | None, progress: Progress
-) -> tuple[ChatModel, Pending | None]:
-    from gukbap.adapters.chat_models import open_chat
-    from gukbap.workers.batch import open_batch
-
-    if batch is not None:
-        return open_batch(endpoint)
-    return open_chat(endpoint, progress), None
-
-
-@leaving_errors
 def run_dedup(
     settings: DedupSettings,
     *,
@@ -120,17 +55,26 @@ def run_dedup(
     removed: Path,
     statistics: Path,
     index: Path | None = None,
+    seeds: Path | None = None,
+    statement: Path | None = None,
 ) -> Outcome:
     """Remove near-duplicates; removed rows are kept beside with their keeper.
 
-    `index`: a folder with what earlier runs kept, which takes up what this one keeps.
+    `index`: a folder with what earlier runs kept, which takes up what this one keeps. `seeds`, `statement`:
+    what a version of a growing data set has besides rows.
     """
     from gukbap.stages.dedup import dedup_file
     from gukbap.stages.training_input import reading_training
+    from gukbap.workers.data_growth import grow
 
+    progress = context.progress()
     with context.tracked(settings.step, settings) as log, reading_training(source, Row):
         work = context.stage_folder(settings, [sha256_file(source)] if source.is_file() else [])
-        done = dedup_file(settings, source, rows, removed, work, context.progress(), index=index)
+        if settings.data is not None and seeds is not None and statement is not None:
+            files = {"given": source, "seeds": seeds, "statement": statement, "kept": rows}
+            done = grow(settings, settings.data, **files, removed=removed, work=work, progress=progress)
+        else:
+            done = dedup_file(settings, source, rows, removed, work, progress, index=index)
         outcome = Outcome(done, {"rows": done["kept"], "sha256": sha256_file(rows)})
         log(outcome)
     # The rows are in their place now; their chunks are only a burden.

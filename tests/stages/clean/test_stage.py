@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_the_statement_holds_and_whatever_is_changed_is_noticed() -> None:
     checked = {row_digest(one) for one in result.kept}
 
     def problems(
-        values: object, sha256: str | None = "a" * 64, rows: list[Row] = result.kept[:5]
+        values: object, sha256: str | None = "a" * 64, rows: Sequence[Row] = result.kept[:5]
     ) -> list[str]:
         return statement_problems(values, rows_sha256=sha256, checked=checked, rows=rows)
 

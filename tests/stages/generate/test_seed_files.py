@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -133,3 +134,30 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for ending in FORMATS:
         with pytest.raises(InputError, match="there is no file"):
             read_seed_file(tmp_path / f"none{ending}", "everyday")
+
+
+def test_a_folder_of_files_is_read_by_name_each_text_once(tmp_path: Path) -> None:
+    (tmp_path / "week-1").mkdir()
+    (tmp_path / "b.txt").write_text(f"{SKY}\n", "utf-8")
+    (tmp_path / "a.csv").write_text(f"instruction,category\n{SUM},math\n", "utf-8")
+    line = {"instruction": "국밥의 유래는?", "source": "feedback", "category": "everyday"}
+    (tmp_path / "week-1" / "c.jsonl").write_text(json.dumps(line) + "\n", "utf-8")
+    (tmp_path / ".b.txt.x1.tmp").write_text("torn", "utf-8")
+    seeds = load_seeds(GenerateConfig(seeds=str(tmp_path)))
+    assert [(seed.instruction, seed.source) for seed in seeds] == [
+        (SUM, None),
+        (SKY, None),
+        ("국밥의 유래는?", "feedback"),
+    ]
+    (tmp_path / "week-2.txt").write_text(f"{SUM}\n", "utf-8")
+    (tmp_path / "notes.xlsx").touch()
+    with (
+        pytest.warns(GukbapWarning, match="1 of the instructions"),
+        pytest.warns(GukbapWarning, match=r"notes\.xlsx"),
+    ):
+        assert len(load_seeds(GenerateConfig(seeds=str(tmp_path)))) == 3
+
+
+def test_a_folder_without_seeds_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no file of seeds"):
+        load_seeds(GenerateConfig(seeds=str(tmp_path)))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gukbap.config import GenerateConfig
 from gukbap.errors import ConfigError, InputError
 from gukbap.recipes import load_recipe
 from gukbap.schemas import SEED_CATEGORIES, Seed
 from gukbap.stages.generate import draw_seeds, load_seeds
+from gukbap.stages.generate.seeds import weighted_quota
 
 
 def _seeds(**sizes: int) -> list[Seed]:
@@ -87,3 +90,49 @@ def test_a_quota_that_cannot_be_met_names_every_category() -> None:
 def test_count_and_quota_are_not_both_taken() -> None:
     with pytest.raises(ConfigError, match="set one of them to null"):
         load_recipe("local", ["generate.seed_quota={math: 1}"])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "expected"),
+    [
+        ({"math": 10, "writing": 10, "coding": 10}, 8, {"math": 4, "writing": 2, "coding": 2}),
+        ({"math": 3, "writing": 10, "coding": 10}, 9, {"math": 3, "writing": 3, "coding": 3}),
+        ({"math": 1, "writing": 2, "coding": 10}, 9, {"math": 1, "writing": 2, "coding": 6}),
+        # 3.5, 1.75 and 1.75 of seven: the halves of the largest remainders go to two of the three
+        ({"math": 10, "writing": 10, "coding": 10}, 7, {"math": 3, "writing": 2, "coding": 2}),
+    ],
+)
+def test_weights_share_out_the_seeds_and_what_a_category_lacks_goes_to_the_others(
+    sizes: dict[str, int], count: int, expected: dict[str, int]
+) -> None:
+    seeds = _seeds(**sizes)
+    config = _config(seed_count=count, category_weights={"math": 2.0, "absent": 9.0})
+    drawn = draw_seeds(config, seeds, seed=1)
+    assert Counter(seed.category for seed in drawn) == expected
+    assert {seed.id for seed in drawn} == {seed.id for seed in draw_seeds(config, seeds, seed=1)}
+
+
+def test_any_weights_draw_as_many_as_are_asked_for() -> None:
+    random = Random(3)
+    for _ in range(300):
+        there = {f"c{number}": random.randrange(0, 9) for number in range(random.randrange(1, 8))}
+        count = random.randint(0, sum(there.values()))
+        weights = {category: random.uniform(0.1, 5) for category in there}
+        quota = weighted_quota(count, there, weights)
+        assert sum(quota.values()) == count
+        assert all(0 <= quota[category] <= size for category, size in there.items())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"category_weights": {"math": 2}}, "share out seed_count, which is null"),
+        ({"seed_count": 9, "category_weights": {"math": 0}}, "greater than 0"),
+        ({"weakness": {"enabled": True}}, "nothing to do"),
+        ({"seed_quota": {"math": 3}, "weakness": {"enabled": True}}, "leave category_weights"),
+        ({"seed_count": 9, "category_rounds": {"math": 2}, "weakness": {"enabled": True}}, "leave category"),
+    ],
+)
+def test_weights_that_say_nothing_or_two_things_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        _config(**values)

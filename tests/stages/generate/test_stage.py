@@ -164,3 +164,20 @@ def test_nothing_kept_is_an_error_that_counts_reasons(tmp_path: Path) -> None:
 def test_nothing_to_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is nothing to generate"):
         _run(tmp_path, settings(rounds=0, answer_seeds=False), CountingChat(), SEEDS)
+
+
+def test_each_category_goes_through_its_own_number_of_rounds(tmp_path: Path) -> None:
+    options = settings(rounds=1, category_rounds={"math": 3, "coding": 0})
+    result = _run(tmp_path, options, CountingChat(), SEEDS)
+    last: dict[str, int] = {}
+    for candidate in (*result.kept, *result.failed):
+        last[candidate.category] = max(last.get(candidate.category, 0), candidate.round)
+    assert last == {category: {"math": 3, "coding": 0}.get(category, 1) for category in last}
+    asked = sum(options.generate.candidates(seed.category) for seed in SEEDS)
+    assert len(result.kept) + len(result.failed) == asked
+
+
+def test_weakness_that_nobody_has_settled_is_refused(tmp_path: Path) -> None:
+    options = settings(seed_count=14, weakness={"enabled": True})
+    with pytest.raises(ConfigError, match="no weights were settled"):
+        _run(tmp_path, options, CountingChat(), SEEDS)

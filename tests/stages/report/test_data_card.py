@@ -47,6 +47,19 @@ def test_the_statement_on_decontamination_is_told_with_its_hashes(tmp_path: Path
     assert f"| this statement | SHA-256 `{'d' * 64}` |" in body
 
 
+def test_a_version_of_a_growing_data_set_names_the_one_before_it(tmp_path: Path) -> None:
+    known = samples.statistics()
+    grown = {"name": "local", "version": "b" * 16, "base": "a" * 16, "number": 7, "rows": 48, "new_rows": 3}
+    data = {**grown, "gone_rows": 1, "seeds": 20, "new_seeds": 2}
+    facts = build_facts(load_recipe("local"), statistics={**known, "dedup": {**known["dedup"], "data": data}})
+    _, body = _card(tmp_path, facts)
+    told = (
+        f"Version `{'b' * 16}` of the data set local, grown out of version `{'a' * 16}`: 3 rows are new, 1 of"
+    )
+    assert told in body
+    assert "20 seeds were evolved so far, 2 of them in this run." in body
+
+
 def test_without_rows_nothing_is_made_up(tmp_path: Path) -> None:
     _, body = _card(tmp_path, build_facts(load_recipe("smoke"), statistics={}))
     assert "Not recorded." in body

@@ -239,6 +239,7 @@ def test_another_training_and_one_without_its_first_measurement_start_anew(base:
     assert "belong to another training" in told.lines[1] and not (work / CHECKPOINTS).exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_the_older_checkpoint_stays(base: Path, tmp_path: Path) -> None:
     """On a real file system without room for a third checkpoint; later there is room."""
     command = ["unshare", "--mount", "--map-root-user"]

@@ -61,6 +61,7 @@ def test_two_processes_go_on_within_a_later_epoch(base: Path, tmp_path: Path) ->
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_a_processs_error_arrives_in_its_own_words(base: Path, tmp_path: Path) -> None:
     with pytest.raises(GukbapError, match="no training row is left") as raised:
         run(base, tmp_path, max_length=32, processes=2)
@@ -138,6 +139,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_eviction_stops_all_processes_with_a_checkpoint(base: Path, tmp_path: Path) -> None:
     """Kubernetes ends a pod by SIGTERM, which means what SIGINT does."""
     command = [sys.executable, "-c", _INTERRUPTED, str(base), str(tmp_path)]

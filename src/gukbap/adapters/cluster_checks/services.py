@@ -114,12 +114,12 @@ def _round_trip(subject: Subject) -> Finding:
     config = subject.recipe.store
     keys = [subject.environment[name] for name in (config.access_key_env, config.secret_key_env)]
     store = MinioStore.from_url(config, subject.environment, create=False)
-    # Wrong keys, a wrong clock and a server that is not there, in the store's own words.
-    store.holds("probe")
     try:
         prefix = f"{store.prefix}/" if store.prefix else ""
         round_trip(quick_client(store.endpoint, *keys), store.bucket, prefix)
     except S3Error as error:
+        # Wrong keys and a wrong clock, in the store's own words; it has patience, so it is not asked first.
+        store.holds("probe")
         lacking = "there is no such bucket" if error.code == "NoSuchBucket" else f"it answers {error.code}"
         return Finding(
             "bucket",

@@ -7,33 +7,44 @@ those that texts use as examples (0000, 1234-5678, example.com).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Final
 
 from gukbap.config.cleaning import PersonalData
 
-_RESIDENT = re.compile(r"(?<![\d-])(\d{2})(\d{2})(\d{2})[-–]([1-8])(\d{6})(?![\d-])")
+_RESIDENT = re.compile(r"(?<![\d-])(\d{2})(\d{2})(\d{2}) ?- ?([1-8])(\d{6})(?![\d-])")
 #: century by the digit that also tells the sex; 9 and 0 (1800s) have nobody left
 _CENTURIES: Final = {"1": 1900, "2": 1900, "5": 1900, "6": 1900, "3": 2000, "4": 2000, "7": 2000, "8": 2000}
 _RESIDENT_WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 #: since then the last digits are drawn, and check nothing (Resident Registration Act, Enforcement Rule)
 _WITHOUT_CHECK_DIGIT = date(2020, 10, 5)
 
+_DASHES = re.compile("[‐-―−]")
+
 _CARD = re.compile(r"(?<![\d-])[3-6]\d{3}([- ])\d{4}\1\d{4}\1\d{4}(?![\d-])|(?<![\d-])[3-6]\d{15}(?![\d-])")
+_AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50[2-8])"
 _PHONE = re.compile(
-    r"(?<![\d-])(?:\+82[- ]?1|01)[016789][- .]?\d{3,4}[- .]?\d{4}(?![\d-])"
-    r"|(?<![\d-])0(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70)[-)] ?\d{3,4}-\d{4}(?![\d-])"
+    r"(?<![\d-])(?:(?:\+82|82(?=[-)]))[-) ]{0,2}1|01)[016789] ?[-.)]? ?\d{3,4} ?[-.]? ?\d{4}(?![\d-])"
+    rf"|(?<![\d-])(?:\+82[-) ]{{0,2}}|0){_AREA}[-). ] ?\d{{3,4}}[-. ]\d{{4}}(?![\d-])"
+    r"|(?<![\d.-])0(?:3[1-3]|4[1-4]|5[1-5]|6[1-4]|70)\d{7,8}(?![\d-])"
 )
 _EMAIL = re.compile(
-    r"(?<![\w.+-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12})(?![A-Za-z0-9-])", re.I
+    r"(?<![\w.+-])([a-z0-9][\w.+-]{0,63})(@| @ ?| ?[(\[]at[)\]] ?| ?골뱅이 ?)"
+    r"((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12})(?![A-Za-z0-9-])",
+    re.I,
 )
+#: a name that is one and no word: "see @gukbap.kr" names a site
+_NO_WORD = re.compile(r"[\d._+-]")
 _BANK = (
     "국민|신한|우리|하나|농협|기업|산업|수협|신협|우체국|새마을금고|카카오뱅크|케이뱅크|토스뱅크|제일|씨티|부산은행|대구은행"
     "|경남은행|광주은행|전북은행|제주은행|KB|NH|IBK|SC"
 )
 _ACCOUNT = re.compile(
     rf"(?:(?:{_BANK})(?:은행|뱅크)?|계좌(?:\s?번호)?)[\s:은는(]{{0,4}}(\d{{2,6}}-\d{{2,6}}-\d{{2,7}}(?:-\d{{1,3}})?)(?![\d-])"
+    # Several banks' names are plain words, too; without hyphens nothing else tells an account.
+    r"|(?:은행|뱅크|우체국|금고|농협|신협|계좌(?:\s?번호)?)[\s:은는(]{0,4}(\d{10,14})(?![\d-])"
 )
 _ACCOUNT_DIGITS = range(10, 15)
 
@@ -48,7 +59,8 @@ _EXAMPLE_NAME = re.compile(
 
 def personal_data(text: str, kind: PersonalData) -> str | None:
     """The first piece of personal data of a kind in a text, most of it hidden; None without one."""
-    return next(map(_hidden, _FINDERS[kind](text)), None)
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
+    return next(map(_hidden, _FINDERS[kind](plain)), None)
 
 
 def _residents(text: str) -> Iterator[str]:
@@ -58,7 +70,7 @@ def _residents(text: str) -> Iterator[str]:
             born = date(_CENTURIES[century] + int(year), int(month), int(day))
         except ValueError:
             continue
-        digits = found[0].replace("–", "-").replace("-", "")
+        digits = re.sub(r"\D", "", found[0])
         if born <= date.today() and (born >= _WITHOUT_CHECK_DIGIT or _resident_checks(digits)):
             yield found[0]
 
@@ -87,16 +99,18 @@ def _phones(text: str) -> Iterator[str]:
 
 def _emails(text: str) -> Iterator[str]:
     for found in _EMAIL.finditer(text):
-        if not _EXAMPLE_NAME.search(found[1]) and not _EXAMPLE_DOMAIN.search(found[2]):
+        name, at, domain = found.groups()
+        is_site = at.startswith(" @") and not _NO_WORD.search(name)
+        if not is_site and not _EXAMPLE_NAME.search(name) and not _EXAMPLE_DOMAIN.search(domain):
             yield found[0]
 
 
 def _accounts(text: str) -> Iterator[str]:
     for found in _ACCOUNT.finditer(text):
-        digits = re.sub(r"\D", "", found[1])
+        digits = re.sub(r"\D", "", found[1] or found[2])
         # A bank's own first digits may well be one digit four times (3333).
         if len(digits) in _ACCOUNT_DIGITS and not _made_up(digits[4:]):
-            yield found[1]
+            yield found[1] or found[2]
 
 
 def _made_up(digits: str) -> bool:

@@ -23,8 +23,8 @@ from gukbap.stages.training_input import refuse_evaluation
 
 #: endings of seed files, and what their lines are
 FORMATS = {
-    ".jsonl": 'a JSON object a line: {"instruction": "…"}, and, if wanted, "id" and "category"',
-    ".csv": "a header with the column instruction, and, if wanted, id and category",
+    ".jsonl": 'a JSON object a line: {"instruction": "…"}, and, if wanted, "id", "category" and "source"',
+    ".csv": "a header with the column instruction, and, if wanted, id, category and source",
     ".txt": "one instruction a line",
 }
 #: so many wrong lines are named; the rest is counted
@@ -46,6 +46,7 @@ class _Line(Record):
     instruction: FilledText
     id: str | None = Field(None, min_length=1)
     category: str | None = Field(None, min_length=1)
+    source: str | None = Field(None, min_length=1)
 
 
 def read_seed_file(path: Path, default_category: str) -> Sequence[Seed]:
@@ -81,7 +82,13 @@ def read_seed_file(path: Path, default_category: str) -> Sequence[Seed]:
     _refuse_wrong(path, wrong)
     if not seeds:
         raise InputError(f"{path} holds no seed", expected=f"at least one; {FORMATS[path.suffix.lower()]}")
-    return _without_repeated(path, seeds)
+    return without_repeated(path, seeds)
+
+
+def text_digest(instruction: str) -> bytes:
+    """16 bytes that are the same for texts that differ in spaces, case and compatibility forms alone."""
+    text = " ".join(unicodedata.normalize("NFKC", instruction).casefold().split())
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _read(lines: Iterator[_Numbered], default_category: str) -> tuple[Spool[Seed], list[str]]:
@@ -180,7 +187,12 @@ def _cells(row: dict[str | None, Any]) -> dict[str, str]:
 
 def _seed(line: _Line, default_category: str) -> Seed:
     name = line.id or f"seed-{sha256_text(nfc(line.instruction))[:12]}"
-    return Seed(id=name, category=line.category or default_category, instruction=line.instruction)
+    return Seed(
+        id=name,
+        category=line.category or default_category,
+        instruction=line.instruction,
+        source=line.source,
+    )
 
 
 def _refuse_wrong(path: Path, wrong: list[str]) -> None:
@@ -194,14 +206,14 @@ def _refuse_wrong(path: Path, wrong: list[str]) -> None:
     )
 
 
-def _without_repeated(path: Path, seeds: Sequence[Seed]) -> Sequence[Seed]:
+def without_repeated(place: Path, seeds: Sequence[Seed]) -> Sequence[Seed]:
+    """The seeds without those whose instruction stands there before, of which a warning tells."""
     # Digests of 16 bytes: the texts themselves may be more than memory should hold.
     seen: set[bytes] = set()
     first = array("Q")
     repeated = []
     for index, seed in enumerate(seeds):
-        text = " ".join(unicodedata.normalize("NFKC", seed.instruction).casefold().split())
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = text_digest(seed.instruction)
         if digest in seen:
             repeated.append(index)
         else:
@@ -210,7 +222,7 @@ def _without_repeated(path: Path, seeds: Sequence[Seed]) -> Sequence[Seed]:
     if repeated:
         named = ", ".join(repr(seeds[index].instruction[:30]) for index in repeated[:LINES_NAMED])
         warnings.warn(
-            f"{path}: {len(repeated)} of the instructions stand there before and are left out: {named}",
+            f"{place}: {len(repeated)} of the instructions stand there before and are left out: {named}",
             GukbapWarning,
             stacklevel=3,
         )

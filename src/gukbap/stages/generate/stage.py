@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gukbap.config import GenerateSettings
+from gukbap.config import GenerateConfig, GenerateSettings
 from gukbap.errors import ConfigError, GukbapError
 from gukbap.journal import Journal
 from gukbap.ports import ChatModel, Progress
@@ -71,23 +71,32 @@ def generate(
     progress: Progress,
     *,
     pending: Pending | None = None,
+    grows: bool = False,
 ) -> GenerateResult:
     """Evolve and answer seed instructions (Evol-Instruct, WizardLM, arXiv 2304.12244).
 
     Every draw depends on the seed, the row and the round, and every reply is journalled before it
     counts: a killed run that starts again with its journal sends only what is missing and ends
     with the same rows. `teacher` is what every row says of the model. With `pending` nothing is sent: the
-    next calls that the journal does not hold are noted there.
+    next calls that the journal does not hold are noted there. With `grows` there are rows of before, so that
+    none may be new; without seeds nothing is asked.
 
     Raises:
         ConfigError: the settings ask for nothing (no round, and seeds are not answered).
-        GukbapError: no candidate was kept; the message counts the reasons.
+        GukbapError: no candidate was kept, and there are no rows of before; the message counts the reasons.
         EndpointError: the teacher cannot be reached, refuses the key or keeps failing.
         BudgetError: the budget is used up.
         PendingError: calls were noted in `pending`, and what comes after them is not known yet.
     """
     config = settings.generate
-    if not config.rounds and not config.answer_seeds:
+    if config.weakness.enabled:
+        raise ConfigError(
+            "generate.weakness.enabled is true, but no weights were settled",
+            expected="generate.category_weights, as the start of a run settles them",
+            fix="run the stage with the values that `gukbap weakness RUN` prints, or set "
+            "generate.weakness.enabled to false",
+        )
+    if not config.most_rounds and not config.answer_seeds:
         raise ConfigError(
             "generate.rounds is 0 and generate.answer_seeds is false: there is nothing to generate",
             fix="set generate.rounds to 1 or more, or generate.answer_seeds to true",
@@ -98,7 +107,7 @@ def generate(
     harvest = _Harvest(config.max_rows)
     asyncio.run(_all_rounds(settings, seeds, calls, wallet, harvest, progress))
     kept, failed = harvest.kept, harvest.failed
-    if not kept:
+    if not kept and not grows:
         raise GukbapError(
             f"no row was kept out of {len(failed)} candidates ({_reasons_text(harvest)})",
             expected="a teacher that writes Korean instructions and answers",
@@ -130,7 +139,8 @@ async def _all_rounds(
     )
     if settings.generate.answer_seeds:
         await _gather(pool, evolver.seed_candidates, harvest, calls.model.concurrency)
-    for number in range(1, settings.generate.rounds + 1):
+    for number in range(1, settings.generate.most_rounds + 1):
+        pool = _still_evolved(pool, settings.generate, number)
 
         async def candidates(parents: Sequence[Parent], number: int = number) -> Sequence[Candidate]:
             return await evolver.evolved_candidates(parents, number)
@@ -146,6 +156,15 @@ async def _all_rounds(
             ),
             folder=folder,
         )
+
+
+def _still_evolved(pool: Sequence[Parent], config: GenerateConfig, number: int) -> Sequence[Parent]:
+    """Those of the pool whose category has so many rounds."""
+    if not config.category_rounds:
+        return pool
+    return Chosen(
+        pool, array("Q", (at for at, one in enumerate(pool) if config.rounds_of(one.category) >= number))
+    )
 
 
 async def _gather(

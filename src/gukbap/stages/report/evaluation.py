@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +136,7 @@ def protocol_notes(facts: RunFacts, judgements: Sequence[Judgement] = ()) -> lis
             f"The questions are those of {facts.questions.identity.name} and the judge has this project's "
             "rubric: the scores do not compare with any table of LogicKor."
         )
+    notes += _weakness_notes(facts.recipe["generate"])
     samples = max((one.sample for one in judgements), default=1)
     if samples > 1:
         notes.append(
@@ -145,6 +146,20 @@ def protocol_notes(facts: RunFacts, judgements: Sequence[Judgement] = ()) -> lis
     cut = len({(one.subject, one.strategy, one.slot) for one in judgements if len(one.answer) > most})
     if cut:
         notes.append(f"{cut} answers were over {most} characters and were shown to the judge up to there.")
+    return notes
+
+
+def _weakness_notes(generate: Mapping[str, Any]) -> list[str]:
+    """Whether scores chose the data; of the test itself, a reader must know it."""
+    weakness = generate["weakness"]
+    if not weakness["settled_by"] or not (generate["category_weights"] or generate["category_rounds"]):
+        return []
+    notes = [f"Which categories got more of the training data was chosen by {weakness['settled_by']}."]
+    if weakness["judgements"] is None:
+        notes.append(
+            "The questions that decide thus had a say in the data, though no text of theirs is in it: scores "
+            "on questions that had none may be lower."
+        )
     return notes
 
 

@@ -123,6 +123,7 @@ def _values(facts: RunFacts, evaluation: Evaluation) -> dict[str, Any]:
         **choice_values(facts),
         "funnel": funnel(facts),
         "statement": (facts.clean or {}).get("statement"),
+        "grown": (facts.dedup or {}).get("data"),
         "operations": operation_counts(facts),
         "losses": loss_series(facts.train),
         "split": _counts(facts.split),
