@@ -7,8 +7,8 @@ by the process's own CPU seconds counts, which a busy machine disturbs less than
 are invented Korean prose; three tenths are variants of others in particle, ending, spacing, signs,
 Unicode form, or the order of sentences. Recall: variants that are gone, of all. Lost: texts of which no
 form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
-every pair is also compared exactly. They come with `pip install 'gukbap[bench]'`; what is missing is
-left out.
+every pair is also compared exactly: what that is worth, bench/dedup_quality.py says. They come with
+`pip install 'gukbap[bench]'`; what is missing is left out.
 
 Second part: rows in a file, each size in a process of its own with its workers (dedup.workers as it is);
 CPU and wall microseconds a row, and the peak memory of the process and of its largest worker.
@@ -90,7 +90,7 @@ def _shingles(text: str) -> list[str]:
 
 
 def gukbap(given: Sequence[str]) -> set[int]:
-    """This project."""
+    """This project: every candidate's texts are compared, by edits, shingles, numbers and words."""
     return {int(one.id) for one in near_dedup(SETTINGS, _rows(tuple(given)), SilentProgress()).kept}
 
 
@@ -115,21 +115,21 @@ def _datasketch(given: Sequence[str], hash_function: Callable[[bytes], int]) -> 
 
 
 def datasketch_sha1(given: Sequence[str]) -> set[int]:
-    """datasketch as it comes."""
+    """datasketch as it comes: rows that share a band go, and no two are compared."""
     from datasketch.hashfunc import sha1_hash32
 
     return _datasketch(given, sha1_hash32)
 
 
 def datasketch_xxhash(given: Sequence[str]) -> set[int]:
-    """datasketch with the faster hash that its documentation recommends."""
+    """The same with the faster hash that its documentation recommends."""
     import xxhash
 
     return _datasketch(given, xxhash.xxh32_intdigest)
 
 
 def rensa_deduplicator(given: Sequence[str]) -> set[int]:
-    """rensa's deduplicator, which estimates each candidate's similarity."""
+    """rensa's deduplicator: estimates each candidate's similarity, and compares no texts."""
     from rensa import RMinHashDeduplicator
 
     deduplicator = RMinHashDeduplicator(threshold=THRESHOLD, num_perm=PERMUTATIONS, use_lsh=True)
@@ -138,7 +138,7 @@ def rensa_deduplicator(given: Sequence[str]) -> set[int]:
 
 
 def rensa_matrix(given: Sequence[str]) -> set[int]:
-    """rensa's batch interface, the fastest that compares all shingles: bands alone decide."""
+    """rensa's batch interface, its fastest: rows that share a band go, all of them."""
     from rensa import RMinHash, RMinHashLSH
 
     matrix = RMinHash.digest_matrix_from_token_sets([_shingles(text) for text in given], PERMUTATIONS, 42)
@@ -183,17 +183,18 @@ def measure_file(count: int, seed: int) -> dict[str, float]:
         folder = Path(name)
         source = folder / "rows.jsonl"
         write_jsonl(source, (row(str(n), text, "답") for n, (text, _) in enumerate(texts(count, seed))))
-        wall, own = time.perf_counter(), _cpu_seconds()
+        wall, own = time.perf_counter(), cpu_seconds()
         kept, removed, work = (folder / name for name in ("kept.jsonl", "removed.jsonl", "work"))
         done = dedup_file(SETTINGS, source, kept, removed, work, SilentProgress())
-        wall, own = time.perf_counter() - wall, _cpu_seconds() - own
+        wall, own = time.perf_counter() - wall, cpu_seconds() - own
     peaks = [
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     ]
     return {"cpu": own, "wall": wall, "kept": done["kept"], "peak": peaks[0], "worker_peak": peaks[1]}
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """Processor seconds of this process and its ended children."""
     return sum(one.ru_utime + one.ru_stime for one in _usages())
 
 
@@ -228,6 +229,7 @@ def _compare(count: int, rounds: int, seed: int) -> None:
                 f"{name:20} {count / one['cpu']:8.0f} rows/s (CPU) {count / one['wall']:8.0f} (wall)  recall "
                 f"{one['recall']:.4f}  lost {one['lost']:.4f}  time / gukbap's: {ratio:.2f}"
             )
+            print(f"{'':20} {next(way for way in WAYS if way.__name__ == name).__doc__}")
         else:
             print(f"{name:20} not installed: pip install 'gukbap[bench]'")
 

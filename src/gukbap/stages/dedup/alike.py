@@ -8,26 +8,23 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
-from rapidfuzz.process import cpdist
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.text import NUMERALS, TELLING, Comparable, jaccard, turns
-from gukbap.stages.dedup.words import common_form, is_grammar, place_in_sentence, stem
+from gukbap.stages.dedup.text import Comparable, jaccard, turns
+from gukbap.stages.dedup.words import NUMERALS, common_form, is_grammar, is_telling, stem, traits
 
 _ABOUT = 3
 _DENIALS = frozenset(("안", "못"))
+Span = tuple[int, int]
 Reason = Literal["same", "near", "rearranged"]
 
 
-@dataclass(frozen=True)
-class Likeness:
+class Likeness(NamedTuple):
     """How alike two texts are: Jaccard similarity of their shingles and edit similarity, both 0–1."""
 
     reason: Reason
@@ -35,7 +32,23 @@ class Likeness:
     edit: float
 
 
-def likeness(one: Comparable, other: Comparable, settings: DedupConfig) -> Likeness | None:
+class Measured(NamedTuple):
+    """What is known of a pair before it is compared."""
+
+    #: its edit similarity, 0 where that is below `settings.similarity`
+    edit: float | None = None
+    #: the Jaccard similarity of its shingles
+    jaccard: float | None = None
+    #: whether it may be alike in another order
+    rearranged: bool = True
+
+
+_NOTHING = Measured()
+
+
+def likeness(
+    one: Comparable, other: Comparable, settings: DedupConfig, known: Measured = _NOTHING
+) -> Likeness | None:
     """How alike two texts are; None where they are not near-duplicates.
 
     Near-duplicates speak of the same numbers, deny as often, and differ in few words of content.
@@ -44,50 +57,44 @@ def likeness(one: Comparable, other: Comparable, settings: DedupConfig) -> Liken
     """
     if one.folded == other.folded:
         return Likeness("same", 1.0, 1.0) if one.parts == other.parts else None
-    edit = Levenshtein.normalized_similarity(one.folded, other.folded, score_cutoff=settings.similarity)
+    edit, shared = known.edit, known.jaccard
+    if edit is None:
+        edit = Levenshtein.normalized_similarity(one.folded, other.folded, score_cutoff=settings.similarity)
+    if not edit and not known.rearranged:
+        return None
+    # What costs least to find out comes first.
+    if shared is not None and shared < min(settings.jaccard, settings.rearranged_jaccard):
+        return None
     if not (_says_the_same if edit else _is_rearranged)(one, other, settings):
         return None
-    shared = jaccard(one.shingles(settings.shingle_chars), other.shingles(settings.shingle_chars))
-    in_order = edit or one.stems == other.stems
+    if shared is None:
+        shared = jaccard(one.shingles(settings.shingle_chars), other.shingles(settings.shingle_chars))
+    in_order = edit or _have_the_same_stems(one, other)
     if shared < (settings.jaccard if in_order else settings.rearranged_jaccard):
         return None
     reason: Reason = "near" if in_order else "rearranged"
     return Likeness(reason, shared, edit or Levenshtein.normalized_similarity(one.folded, other.folded))
 
 
-def may_be_alike(
-    left: Sequence[Comparable],
-    right: Sequence[Comparable],
-    rearranged: npt.NDArray[np.bool_],
-    settings: DedupConfig,
-) -> npt.NDArray[np.bool_]:
-    """Which pairs of texts may be alike, by their edit similarities alone, all at once.
-
-    Args:
-        left: one text of each pair.
-        right: the other.
-        rearranged: which pairs may be so.
-        settings: the thresholds.
-    """
-    alike = _reach([text.folded for text in left], [text.folded for text in right], settings.similarity)
-    rest = np.flatnonzero(rearranged & ~alike).tolist()
-    ours, theirs = ([texts[place].sorted_stems for place in rest] for texts in (left, right))
-    alike[rest] = _reach(ours, theirs, settings.rearranged_similarity)
-    return alike
-
-
-def _reach(left: Sequence[str], right: Sequence[str], similarity: float) -> npt.NDArray[np.bool_]:
-    found = cpdist(left, right, scorer=Levenshtein.normalized_similarity, score_cutoff=similarity)
-    return np.asarray(found > 0)
-
-
 def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:
-    if one.counted != other.counted or turns(one.folded) != turns(other.folded):
+    if one.turns != other.turns or one.counted != other.counted:
         return False
-    if _change_roles(one, other):
-        return False
+    if one.sorted_words == other.sorted_words:
+        return True
     least = settings.rearranged_similarity
-    return bool(Levenshtein.normalized_similarity(one.sorted_stems, other.sorted_stems, score_cutoff=least))
+    if not Levenshtein.normalized_similarity(one.sorted_stems, other.sorted_stems, score_cutoff=least):
+        return False
+    return not _change_roles(one, other)
+
+
+def _have_the_same_stems(one: Comparable, other: Comparable) -> bool:
+    """Whether the stems of both are the same, in the same order."""
+    # Most texts in another order begin with another word.
+    first, second = (
+        next((root for word in text.words if not is_grammar(root := stem(word))), None)
+        for text in (one, other)
+    )
+    return first == second and one.stems == other.stems
 
 
 def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:
@@ -97,13 +104,14 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     the same place of the sentence; the same change in a long text is none, and neither are a few other
     words.
     """
-    ops = [op for op in Levenshtein.opcodes(one.folded, other.folded) if op.tag != "equal"]
-    here, there = [(op.src_start, op.src_end) for op in ops], [(op.dest_start, op.dest_end) for op in ops]
+    if one.parts != other.parts and one.numbers != other.numbers:
+        return False
+    here, there = _changes(one, other)
     if turns(_surroundings(one, here)) != turns(_surroundings(other, there)):
         return False
     mine, theirs = _changed_words(one, here), _changed_words(other, there)
     every = [changed.word for changed in (*mine, *theirs)]
-    suspicious = one.parts != other.parts or any(word.startswith(TELLING) for word in every)
+    suspicious = one.parts != other.parts or any(map(is_telling, every))
     if suspicious and (one.numbers != other.numbers or not _DENIALS.isdisjoint(every)):
         return False
     if _change_places([word.stem for word in mine], [word.stem for word in theirs]):
@@ -115,6 +123,18 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     rest = max(len(mine), len(theirs)) - nouns
     words = max(len(one.words), len(other.words))
     return nouns * settings.words_a_noun <= words and rest * settings.words_a_change <= words
+
+
+def _changes(one: Comparable, other: Comparable) -> tuple[list[Span], list[Span]]:
+    """The spans of both folded texts between which they are alike, in their order."""
+    here, there = [], []
+    start = begin = 0
+    for end, stop, size in Levenshtein.editops(one.folded, other.folded).as_matching_blocks():
+        if end > start or stop > begin:
+            here.append((start, end))
+            there.append((begin, stop))
+        start, begin = end + size, stop + size
+    return here, there
 
 
 def _surroundings(text: Comparable, spans: Sequence[tuple[int, int]]) -> str:
@@ -138,12 +158,12 @@ def _change_places(mine: Sequence[str], theirs: Sequence[str]) -> bool:
 
 def _change_roles(one: Comparable, other: Comparable) -> bool:
     """Whether two nouns or more have another particle than in the other text."""
+    if one.roles == other.roles:
+        return False
     mine, theirs = (
-        Counter((root, place_in_sentence(word, root)) for word in text.words if len(root := stem(word)) > 1)
-        for text in (one, other)
+        Counter({role: n for role, n in text.roles.items() if len(role.stem) > 1}) for text in (one, other)
     )
-    moved = {root for root, _ in mine - theirs} & {root for root, _ in theirs - mine}
-    return len(moved) > 1
+    return len({role.stem for role in mine - theirs} & {role.stem for role in theirs - mine}) > 1
 
 
 class _Changed(NamedTuple):
@@ -177,40 +197,58 @@ def _is_same_word(one: _Changed, other: _Changed) -> bool:
         return True
     if one.counts or other.counts or min(len(one.word), len(other.word)) < 3:
         return False
-    letters, others = (unicodedata.normalize("NFD", word.word) for word in (one, other))
+    letters, others = _letters(one.word), _letters(other.word)
     return sorted(letters) == sorted(others) or Levenshtein.distance(letters, others, score_cutoff=1) <= 1
+
+
+@lru_cache(1 << 12)
+def _letters(word: str) -> str:
+    return unicodedata.normalize("NFD", word)
 
 
 def _swapped_nouns(mine: Sequence[_Changed], theirs: Sequence[_Changed]) -> int:
     """How many nouns gave way to others in the same places of the sentence."""
+    if not mine or not theirs:
+        return 0
     here, there = (
-        Counter(place for one in words if (place := place_in_sentence(one.word, one.stem)) is not None)
-        for words in ((one for one in side if not _is_number(one.word)) for side in (mine, theirs))
+        Counter(
+            place
+            for one in side
+            if not _is_number(one.word) and (place := traits(one.word).place) is not None
+        )
+        for side in (mine, theirs)
     )
     return (here & there).total()
 
 
-def _changed_words(text: Comparable, spans: Sequence[tuple[int, int]]) -> list[_Changed]:
+def _changed_words(text: Comparable, spans: Sequence[Span]) -> list[_Changed]:
     """The words of content of whose stems half or more lies in the spans, and changed units of numbers."""
-    words, ends = text.words, text.ends
-    inside: dict[int, int] = {}
-    for start, end in spans:
-        number = bisect_right(ends, start)
-        while start < end:
-            first = ends[number] - len(words[number])
-            within = min(first + len(stem(words[number])), end) - start
-            inside[number] = inside.get(number, 0) + max(0, within)
-            start = ends[number]
-            number += 1
-    changed = []
-    for number, count in inside.items():
-        word, root = words[number], stem(words[number])
+    words = text.words
+    changed: list[_Changed] = []
+    for number, count in _touched(text, spans):
+        word = words[number]
+        root = stem(word)
         counts = count > 0 and (word[0].isdecimal() or (number > 0 and _is_number(words[number - 1])))
         if word in NUMERALS:
             changed.append(_Changed(word, word, False))
         elif counts or (2 * count >= len(root) and not is_grammar(root)):
             changed.append(_Changed(word, root, counts))
     return changed
+
+
+def _touched(text: Comparable, spans: Sequence[Span]) -> Iterable[tuple[int, int]]:
+    """The numbers of the words that reach into the spans, and how much of each one's stem does."""
+    words, ends = text.words, text.ends
+    inside: dict[int, int] = {}
+    for start, end in spans:
+        number = bisect_right(ends, start)
+        while start < end:
+            word, stop = words[number], ends[number]
+            within = min(stop - len(word) + len(stem(word)), end) - start
+            inside[number] = inside.get(number, 0) + (within if within > 0 else 0)
+            start = stop
+            number += 1
+    return inside.items()
 
 
 def _is_number(word: str) -> bool:

@@ -12,8 +12,9 @@ import numpy as np
 from gukbap.config import DedupSettings
 from gukbap.files import atomic_folder
 from gukbap.schemas import Row
+from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.columns import StoredTexts, read_array, write_array, write_texts
-from gukbap.stages.dedup.signatures import Indices, Signatures, Words64, hashes128, sign
+from gukbap.stages.dedup.signatures import Signatures, hashes128, sign
 
 FieldName = Literal["instruction", "response"]
 FIELDS: tuple[FieldName, ...] = ("instruction", "response")

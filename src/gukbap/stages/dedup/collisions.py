@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from gukbap.files import atomic_file
-from gukbap.stages.dedup.signatures import Indices, Words32, Words64
+from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 
 _ROW_BITS = np.uint64(32)
 _ROW = np.uint64(0xFFFFFFFF)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 
 from gukbap.config import DedupConfig
+from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.chunks import Chunk, FieldName
-from gukbap.stages.dedup.signatures import Indices, Words32, Words64
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a row is: which chunk, and which of its rows."""
 
     chunk: int
@@ -33,7 +32,7 @@ class Corpus:
     def __init__(self, chunks: Sequence[Chunk], settings: DedupConfig) -> None:
         self.chunks = chunks
         self._settings = settings
-        self._ends = list(accumulate(map(len, chunks)))
+        self._starts = [0, *accumulate(map(len, chunks))]
         self.order = self._ranked()
 
     def __len__(self) -> int:
@@ -66,8 +65,8 @@ class Corpus:
     def place(self, rank: int) -> Place:
         """Where the row of a rank is."""
         number = int(self.order[rank])
-        chunk = bisect_right(self._ends, number)
-        return Place(chunk, number - self._ends[chunk] + len(self.chunks[chunk]))
+        chunk = bisect_right(self._starts, number) - 1
+        return Place(chunk, number - self._starts[chunk])
 
     def text(self, field: FieldName, rank: int) -> str:
         """A field's compatible text."""

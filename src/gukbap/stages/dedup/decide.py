@@ -7,29 +7,36 @@ first, deciding new rows against what the index kept gives what deciding all row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cpdist
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.alike import Likeness, likeness, may_be_alike
+from gukbap.stages.dedup.alike import Likeness, Measured, likeness
+from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.collisions import Collisions, pack, unpack
-from gukbap.stages.dedup.signatures import Indices, Words64, agreement
+from gukbap.stages.dedup.folding import comparables
+from gukbap.stages.dedup.shingles import jaccards
+from gukbap.stages.dedup.signatures import agreement
 from gukbap.stages.dedup.text import Comparable
 
 #: How far the estimate of a pair's Jaccard similarity may lie below what is asked of it: about 1.5
 #: standard deviations. Few pairs that are alike lie that low at all.
 _DOUBT = 0.1
-_PAIRS_AT_ONCE = 1 << 15
-_TEXTS_AT_HAND = 1 << 15
+# Rows and pairs that are measured at once, so that arrays stay small, and texts kept at hand. Results do
+# not depend on them.
+_ROWS_AT_ONCE, _PAIRS_AT_ONCE = 512, 128
+_TEXTS_AT_HAND = 1 << 14
+_SAME = Likeness("same", 1.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Removal:
+class Removal(NamedTuple):
     """A row that goes, by rank, with the row that stays in its place."""
 
     row: int
@@ -43,8 +50,28 @@ class Texts:
 
     def __init__(self, text: Callable[[int], str], sketches: Callable[[Indices], Words64]) -> None:
         self.sketches = sketches
-        #: row → its text, kept at hand for a while
-        self.comparable = lru_cache(_TEXTS_AT_HAND)(lambda row: Comparable(text(row)))
+        self._text = text
+        self._at_hand: dict[int, Comparable] = {}
+
+    def __getitem__(self, row: int) -> Comparable:
+        found = self._at_hand.get(row)
+        if found is None:
+            found = Comparable(self._text(row))
+            self._hold({row: found})
+        return found
+
+    def several(self, rows: Sequence[int]) -> list[Comparable]:
+        """The texts of some rows, which stay at hand for a while."""
+        missing = [row for row in dict.fromkeys(rows) if row not in self._at_hand]
+        made = dict(zip(missing, comparables(list(map(self._text, missing))), strict=True))
+        found = [made.get(row) or self._at_hand[row] for row in rows]
+        self._hold(made)
+        return found
+
+    def _hold(self, made: Mapping[int, Comparable]) -> None:
+        if len(self._at_hand) + len(made) > _TEXTS_AT_HAND:
+            self._at_hand.clear()
+        self._at_hand.update(made)
 
 
 @dataclass(frozen=True)
@@ -72,18 +99,24 @@ def decide(
     gone: set[int] = set()
     matchers = [_Matcher(field, settings, rows, gone) for field in fields]
     removals: list[Removal] = []
+    shared = [np.zeros(0, np.int64), *(matcher.in_doubt() for matcher in matchers)]
+    doubtful = np.unique(np.concatenate(shared)).tolist()
     done = rows.start
-    for row in sorted(set().union(*(matcher.in_doubt() for matcher in matchers))):
+    for start in range(0, len(doubtful), _ROWS_AT_ONCE):
+        block = doubtful[start : start + _ROWS_AT_ONCE]
         for matcher in matchers:
-            if removal := matcher.match(row):
-                gone.add(row)
-                removals.append(removal)
-                break
-        else:
+            matcher.measure(block[0], block[-1] + 1)
+        for row in block:
             for matcher in matchers:
-                matcher.keep(row)
-        advance(row - done)
-        done = row
+                if removal := matcher.match(row):
+                    gone.add(row)
+                    removals.append(removal)
+                    break
+            else:
+                for matcher in matchers:
+                    matcher.keep(row)
+        advance(block[-1] - done)
+        done = block[-1]
     advance(rows.stop - done)
     return removals
 
@@ -93,58 +126,102 @@ class _Matcher:
 
     def __init__(self, field: Field, settings: DedupConfig, rows: range, gone: set[int]) -> None:
         self._settings, self._gone, self._name, self._texts = settings, gone, field.name, field.texts
-        doubtful = np.flatnonzero(field.same >= 0)
-        self._same = dict(zip((doubtful + rows.start).tolist(), field.same[doubtful].tolist(), strict=True))
+        self._start, self._numbers = rows.start, field.same
         self._kept_same = dict(field.kept_same)
-        self._pairs: dict[int, list[int]] = {}
-        self._large_buckets: dict[int, list[list[int]]] = {}
-        if field.collisions:
-            self._pairs = _grouped(field.collisions.pairs)
-            large = field.collisions.large
-            for row, buckets in _grouped(field.collisions.memberships).items():
-                self._large_buckets[row] = [large[bucket] for bucket in buckets]
+        # Rows with the text of a better one: nearly all go for that, and need not be compared.
+        self._later = field.same >= 0
+        self._later[np.unique(field.same, return_index=True)[1]] = False
+        collisions = field.collisions or Collisions(np.zeros(0, np.uint64), np.zeros(0, np.uint64), [])
+        self._pairs, self._memberships = collisions.pairs, collisions.memberships
+        self._large = collisions.large
+        # Of the rows that were measured last:
+        self._same: dict[int, int] = {}
+        self._measured: dict[int, list[tuple[int, Measured]]] = {}
+        self._unmeasured: dict[int, list[tuple[int, Measured]]] = {}
+        self._buckets: dict[int, list[list[int]]] = {}
 
-    def in_doubt(self) -> set[int]:
+    def in_doubt(self) -> Indices:
         """The rows that share anything with another."""
-        return {*self._same, *self._pairs, *self._large_buckets}
+        same = np.flatnonzero(self._numbers >= 0) + self._start
+        return np.concatenate([same, unpack(self._pairs)[0], unpack(self._memberships)[0]])
+
+    def measure(self, start: int, stop: int) -> None:
+        """Prepare to match the rows of a range, all at once."""
+        numbers = enumerate(self._numbers[start - self._start : stop - self._start].tolist(), start)
+        self._same = {row: number for row, number in numbers if number >= 0}
+        pairs = _within(self._pairs, start, stop)
+        later = self._later[unpack(pairs)[0] - self._start]
+        self._measured, first = {}, pairs[~later]
+        for place in range(0, len(first), _PAIRS_AT_ONCE):
+            found = _measured(first[place : place + _PAIRS_AT_ONCE], self._texts, self._settings)
+            for row, candidate, known in found:
+                self._measured.setdefault(row, []).append((candidate, known))
+        self._unmeasured = {}
+        rest = pairs[later]
+        rearranged = _estimates(rest, self._texts, self._settings) >= self._settings.jaccard
+        for row, candidate, one in zip(*_listed(rest), rearranged.tolist(), strict=True):
+            self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
+        crowded = _grouped(_within(self._memberships, start, stop))
+        self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
 
     def match(self, row: int) -> Removal | None:
         """The row's removal; None where no row that stays is alike."""
-        keeper = self._kept_same.get(self._same.get(row, -1))
-        if keeper is not None:
-            return Removal(row, keeper, self._name, Likeness("same", 1.0, 1.0))
-        text = self._texts.comparable
-        for candidate in self._candidates(row):
-            if found := likeness(text(row), text(candidate), self._settings):
+        number = self._same.get(row)
+        if number is not None and (keeper := self._kept_same.get(number)) is not None:
+            return Removal(row, keeper, self._name, _SAME)
+        for candidate, known in self._candidates(row):
+            if found := likeness(self._texts[row], self._texts[candidate], self._settings, known):
                 return Removal(row, candidate, self._name, found)
         return None
 
     def keep(self, row: int) -> None:
         """Note a row that stays."""
-        if row in self._same:
-            self._kept_same[self._same[row]] = row
-        for bucket in self._large_buckets.get(row, ()):
+        if (number := self._same.get(row)) is not None:
+            self._kept_same[number] = row
+        for bucket in self._buckets.get(row, ()):
             if len(bucket) < self._settings.bucket_rows:
                 bucket.append(row)
 
-    def _candidates(self, row: int) -> list[int]:
+    def _candidates(self, row: int) -> list[tuple[int, Measured]]:
         """Rows that stay and may be alike, best first."""
-        found = {other for other in self._pairs.get(row, ()) if other not in self._gone}
-        if large := self._large_buckets.get(row):
-            crowd = set[int]().union(*large) - found
-            pairs = pack(np.full(len(crowd), row), np.fromiter(sorted(crowd), np.int64, len(crowd)))
-            found.update(unpack(promising_pairs(pairs, self._texts, self._settings))[1].tolist())
-        return sorted(found)
+        known = self._measured.get(row) or self._unmeasured.get(row) or []
+        found = [one for one in known if one[0] not in self._gone]
+        if row not in self._buckets:
+            return found
+        others = set().union(*self._buckets[row]).difference([other for other, _ in found])
+        return sorted([*found, *self._promising(row, sorted(others))]) if others else found
+
+    def _promising(self, row: int, others: Sequence[int]) -> list[tuple[int, Measured]]:
+        """Which of some rows may be alike this one."""
+        settings = self._settings
+        estimates = _estimates(pack(np.full(len(others), row), np.array(others)), self._texts, settings)
+        chosen = np.flatnonzero(estimates >= settings.jaccard - _DOUBT)
+        near = [others[place] for place in chosen.tolist()]
+        rearranged = (estimates[chosen] >= settings.jaccard).tolist()
+        folded = [self._texts[other].folded for other in near]
+        edits = _edit_similarities([self._texts[row].folded] * len(near), folded, settings).tolist()
+        known = zip(near, edits, rearranged, strict=True)
+        return [(other, Measured(edit, None, order)) for other, edit, order in known if edit or order]
+
+
+def _within(packed: Words64, start: int, stop: int) -> Words64:
+    """The sorted pairs whose first number is in a range."""
+    bounds = pack(np.array([start, stop]), np.zeros(2, np.int64))
+    first, last = np.searchsorted(packed, bounds).tolist()
+    return packed[first:last]
+
+
+def _listed(packed: Words64) -> tuple[list[int], list[int]]:
+    firsts, seconds = unpack(packed)
+    return firsts.tolist(), seconds.tolist()
 
 
 def _grouped(packed: Words64) -> dict[int, list[int]]:
     """First number → the second numbers of sorted pairs."""
-    firsts, seconds = unpack(packed)
-    starts = np.flatnonzero(np.diff(firsts, prepend=-1))
-    ends = np.append(starts[1:], len(firsts)).tolist()
-    listed = seconds.tolist()
-    bounds = zip(firsts[starts].tolist(), starts.tolist(), ends, strict=True) if len(firsts) else ()
-    return {row: listed[start:end] for row, start, end in bounds}
+    groups: dict[int, list[int]] = {}
+    for first, second in zip(*_listed(packed), strict=True):
+        groups.setdefault(first, []).append(second)
+    return groups
 
 
 def likely_pairs(pairs: Words64, texts: Texts, settings: DedupConfig) -> Words64:
@@ -152,17 +229,29 @@ def likely_pairs(pairs: Words64, texts: Texts, settings: DedupConfig) -> Words64
     return pairs[_estimates(pairs, texts, settings) >= settings.jaccard - _DOUBT]
 
 
-def promising_pairs(pairs: Words64, texts: Texts, settings: DedupConfig) -> Words64:
-    """The pairs that may be alike by their estimated and their edit similarity, for `likeness`."""
-    kept: list[Words64] = [np.zeros(0, np.uint64)]
-    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-        block = likely_pairs(pairs[start : start + _PAIRS_AT_ONCE], texts, settings)
-        rows, others = unpack(block)
-        rearranged = _estimates(block, texts, settings) >= settings.jaccard
-        left = [texts.comparable(row) for row in rows.tolist()]
-        right = [texts.comparable(other) for other in others.tolist()]
-        kept.append(block[may_be_alike(left, right, rearranged, settings)])
-    return np.concatenate(kept)
+def _measured(pairs: Words64, texts: Texts, settings: DedupConfig) -> Iterator[tuple[int, int, Measured]]:
+    """The pairs that may be alike, and what is known of them."""
+    rearranged = _estimates(pairs, texts, settings) >= settings.jaccard
+    sides = unpack(pairs)
+    numbers, places = np.unique(np.concatenate(sides), return_inverse=True)
+    folded = [text.folded for text in texts.several(numbers.tolist())]
+    left, right = places[: len(pairs)], places[len(pairs) :]
+    edits = _edit_similarities(
+        [folded[place] for place in left], [folded[place] for place in right], settings
+    )
+    shared = jaccards(folded, left, right, settings.shingle_chars)
+    least = min(settings.jaccard, settings.rearranged_jaccard)
+    chosen = np.flatnonzero((rearranged | (edits > 0)) & (shared >= least))
+    columns = (*sides, edits, shared, rearranged)
+    for row, other, *known in zip(*(column[chosen].tolist() for column in columns), strict=True):
+        yield row, other, Measured(*known)
+
+
+def _edit_similarities(
+    left: Sequence[str], right: Sequence[str], settings: DedupConfig
+) -> npt.NDArray[np.float64]:
+    scorer, least = Levenshtein.normalized_similarity, settings.similarity
+    return np.asarray(cpdist(left, right, scorer=scorer, score_cutoff=least, dtype=np.float64))
 
 
 def _estimates(pairs: Words64, texts: Texts, settings: DedupConfig) -> npt.NDArray[np.float64]:

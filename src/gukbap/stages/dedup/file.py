@@ -19,7 +19,7 @@ from gukbap.stages.dedup.index import Index
 from gukbap.stages.dedup.join import find_removals
 from gukbap.stages.dedup.memory import without_collections
 from gukbap.stages.dedup.tasks import sign_file
-from gukbap.stages.dedup.telling import removed_row, statistics
+from gukbap.stages.dedup.telling import by_number, removed_row, statistics
 
 
 def dedup_file(
@@ -59,8 +59,7 @@ def dedup_file(
     opened = opened.before(corpus.fingerprint())
     with progress.bar("dedup", total=len(corpus)) as bar, without_collections():
         removals = find_removals(settings.dedup, corpus, opened, bar.advance)
-    gone = {int(corpus.order[removal.row - len(opened)]): removal for removal in removals}
-    _write(corpus, opened, gone, kept, removed)
+    _write(corpus, opened, by_number(corpus, opened, removals), kept, removed)
     if index:
         stays = np.ones(len(corpus), dtype=np.bool_)
         stays[[removal.row - len(opened) for removal in removals]] = False

@@ -21,10 +21,10 @@ import numpy as np
 from gukbap.config import DedupSettings
 from gukbap.errors import InputError
 from gukbap.files import atomic_folder, read_json, sha256_file, write_json
+from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.columns import StoredTexts, read_array, write_array, write_texts
 from gukbap.stages.dedup.corpus import Corpus
-from gukbap.stages.dedup.signatures import Indices, Words32, Words64
 
 #: raised whenever an index of before cannot be read any more, or would be read wrongly
 FORMAT = 1

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from gukbap.config import DedupConfig
+from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.collisions import Collisions, collide
 from gukbap.stages.dedup.corpus import Corpus
-from gukbap.stages.dedup.decide import Field, Removal, Texts, decide, likely_pairs, promising_pairs
+from gukbap.stages.dedup.decide import Field, Removal, Texts, decide, likely_pairs
 from gukbap.stages.dedup.index import Index
-from gukbap.stages.dedup.signatures import Indices, Words64
 
 #: field and bands → their collisions, where they were found elsewhere
 FoundCollisions = Mapping[FieldName, Collisions]
@@ -43,8 +42,7 @@ def find_removals(
         texts = _texts(corpus, index, name)
         collisions = None
         if bands:
-            given = found[name] if found else find_collisions(settings, corpus, index, name, bands)
-            collisions = replace(given, pairs=promising_pairs(given.pairs, texts, settings))
+            collisions = found[name] if found else find_collisions(settings, corpus, index, name, bands)
         fields.append(Field(name, texts, *_same_texts(corpus, index, name), collisions))
     rows = range(len(index), len(index) + len(corpus))
     return decide(settings, rows, fields, advance)
@@ -93,10 +91,17 @@ def _sketches(corpus: Corpus, index: Index, name: FieldName) -> Callable[[Indice
 
 def _same_texts(corpus: Corpus, index: Index, name: FieldName) -> tuple[Indices, dict[int, int]]:
     """A number for each text that several rows have, or −1; and which row of the index has it."""
-    digests, counting = corpus.digests(name), corpus.counting(name)
-    _, numbers, counts = np.unique(digests, axis=0, return_inverse=True, return_counts=True)
-    earlier = np.where(counting, index.same(name, digests), -1)
-    shared = counting & ((counts[numbers] > 1) | (earlier >= 0))
-    same = np.where(shared, numbers, -1)
+    digests, counting = corpus.digests(name), np.flatnonzero(corpus.counting(name))
+    same = np.full(len(digests), -1, dtype=np.int64)
+    if not len(counting):
+        return same, {}
+    digests = digests[counting]
+    order = np.lexsort(digests.T)
+    new = np.concatenate(([True], (digests[order[1:]] != digests[order[:-1]]).any(axis=1)))
+    numbers = np.empty_like(order)
+    numbers[order] = np.cumsum(new) - 1
+    earlier = index.same(name, digests)
     found = earlier >= 0
+    shared = (np.bincount(numbers)[numbers] > 1) | found
+    same[counting[shared]] = numbers[shared]
     return same, dict(zip(numbers[found].tolist(), earlier[found].tolist(), strict=True))

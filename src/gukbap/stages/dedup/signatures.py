@@ -13,25 +13,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.text import PART_SIGNS, compatible, fixed_parts
-
-Words32 = npt.NDArray[np.uint32]
-Words64 = npt.NDArray[np.uint64]
-Indices = npt.NDArray[np.int64]
+from gukbap.stages.dedup.arrays import Indices, Words32, Words64
+from gukbap.stages.dedup.folding import Folded, fold
+from gukbap.stages.dedup.text import fixed_parts
 
 #: Permutations at the least, so that sketches tell enough where there are few bands.
 _LEAST_PERMUTATIONS = 64
 # Shingles hashed at once: the matrix stays in the processor's cache. Results do not depend on it.
 _HASHES_AT_ONCE = 1 << 17
-_TEXTS_AT_ONCE = 512
-_CODE_POINTS = 0x110000
-_LETTER, _PART = np.uint8(1), np.uint8(2)
+_TEXTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -59,19 +55,16 @@ def sign(texts: Sequence[str], settings: DedupConfig, seed: int, *, minhash: boo
         seed: of the permutations.
         minhash: off, there are digests alone, and no keys and sketches.
     """
-    made = [compatible(text) for text in texts]
-    points, starts, with_parts = _folded(made)
-    parts: list[tuple[str, ...]] = [()] * len(made)
-    for number in with_parts.tolist():
-        parts[number] = fixed_parts(made[number])
-    folded = points.tobytes()
-    bounds = zip((4 * starts[:-1]).tolist(), (4 * starts[1:]).tolist(), parts, strict=True)
-    digests = hashes128(_content(folded[start:end], found) for start, end, found in bounds)
+    folded = fold(texts)
+    made, starts = folded.texts, folded.starts
+    spans = zip(made, *folded.spans.T.tolist(), strict=True)
+    parts = [fixed_parts(text[start:end]) if end else () for text, start, end in spans]
+    digests = hashes128(_contents(folded, parts))
     letters = np.diff(starts)
     if not minhash:
         none = np.zeros((0, len(made)), np.uint32), np.zeros((len(made), 0), np.uint64)
         return Signatures([], letters, digests, *none)
-    minima = _minima(points, starts, settings, seed)
+    minima = _minima(folded.points, starts, settings, seed)
     numbers = np.array([_number_key(found) for found in parts], dtype=np.uint64)
     keys = np.empty((settings.bands, len(made)), dtype=np.uint32)
     for band in range(settings.bands):
@@ -106,55 +99,30 @@ def agreement(one: Words64, other: Words64, settings: DedupConfig) -> npt.NDArra
     return np.asarray(1.0 - 2.0 * different / permutations(settings))
 
 
-def _content(folded: bytes, parts: tuple[str, ...]) -> bytes:
-    return folded + "\0".join(parts).encode("utf-32-le", "surrogatepass") if parts else folded
+def _contents(folded: Folded, parts: Sequence[tuple[str, ...]]) -> Iterator[bytes]:
+    """All that equal texts have in common, of each text."""
+    points = folded.points.tobytes()
+    bounds = (4 * folded.starts).tolist()
+    for start, end, found in zip(bounds, bounds[1:], parts, strict=False):
+        content = points[start:end]
+        yield content + "\0".join(found).encode("utf-32-le", "surrogatepass") if found else content
 
 
 def hashes128(contents: Iterable[bytes]) -> Words64:
     """n × 2: 128 bits of a hash of each of some contents, the same in every process."""
-    joined = b"".join(hashlib.blake2b(content, digest_size=16).digest() for content in contents)
+    made = hashlib.blake2b
+    empty = made(digest_size=16).digest()  # of what is too short to count
+    joined = b"".join([made(one, digest_size=16).digest() if one else empty for one in contents])
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
 
 
+@lru_cache(1 << 14)
 def _number_key(parts: tuple[str, ...]) -> int:
     """Equal for the same numbers in any order: clauses may stand in another one."""
     if not parts:
         return 0
     content = "\0".join(sorted(parts)).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
-
-
-@cache
-def _kinds() -> npt.NDArray[np.uint8]:
-    """What each code point is, as str and text.fixed_parts have it."""
-    kinds = np.fromiter((chr(point).isalnum() for point in range(_CODE_POINTS)), np.uint8, _CODE_POINTS)
-    for point in np.flatnonzero(kinds).tolist():
-        if chr(point).isdecimal():
-            kinds[point] |= _PART
-    kinds[[ord(sign) for sign in PART_SIGNS]] |= _PART
-    return kinds
-
-
-def _folded(texts: Sequence[str]) -> tuple[Words32, Indices, Indices]:
-    """The folded texts one after the other as code points; where each begins, with a last entry that ends
-    them; and which texts may have fixed parts.
-
-    The same as text.Comparable.folded, for all at once.
-    """
-    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    ends = np.cumsum(lengths)
-    kinds = _kinds()[points]
-    kept = (kinds & _LETTER).astype(np.bool_)
-    before = np.concatenate(([0], np.cumsum(kept)))
-    without = np.flatnonzero(before[ends] == before[ends - lengths]).tolist()
-    for number in without:
-        start = int(ends[number] - lengths[number])
-        kept[start : ends[number]] = [not sign.isspace() for sign in texts[number]]
-    if without:
-        before = np.concatenate(([0], np.cumsum(kept)))
-    with_parts = np.unique(np.searchsorted(ends, np.flatnonzero(kinds & _PART), side="right"))
-    return points[kept], before[np.concatenate(([0], ends))], with_parts
 
 
 def _minima(points: Words32, starts: Indices, settings: DedupConfig, seed: int) -> Words32:
@@ -166,16 +134,26 @@ def _minima(points: Words32, starts: Indices, settings: DedupConfig, seed: int) 
     minima = np.empty((len(factors), len(counts)), dtype=np.uint32)
     # Texts of one length side by side: all columns of a matrix end together.
     order = np.argsort(counts, kind="stable")
-    for group in _groups(counts[order]):
+    groups = list(_groups(counts[order]))
+    most = max(
+        (int(counts[order[group.stop - 1]]) * (group.stop - group.start) for group in groups), default=0
+    )
+    # Filled anew for each group: memory that is asked for anew costs more than what is done with it.
+    places, block, permuted = np.empty(most, np.int64), np.empty(most, np.uint32), np.empty(most, np.uint32)
+    for group in groups:
         texts = order[group]
+        shape = int(counts[texts[-1]]), len(texts)
+        at, hashed, product = (
+            buffer[: shape[0] * shape[1]].reshape(shape) for buffer in (places, block, permuted)
+        )
         # A text's last shingle fills its column: a minimum does not see a repetition.
-        rows = np.minimum(np.arange(counts[texts[-1]])[:, None], counts[texts] - 1)
-        block = hashes[starts[:-1][texts] + rows]
-        permuted = np.empty_like(block)
+        np.minimum(np.arange(shape[0])[:, None], counts[texts] - 1, out=at)
+        at += starts[:-1][texts]
+        np.take(hashes, at, out=hashed, mode="clip")
         least = np.empty((len(factors), len(texts)), dtype=np.uint32)
         for number, factor in enumerate(factors):
-            np.multiply(block, factor, out=permuted)
-            np.minimum.reduce(permuted, axis=0, out=least[number])
+            np.multiply(hashed, factor, out=product)
+            np.minimum.reduce(product, axis=0, out=least[number])
         minima[:, texts] = least
     return minima
 

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gukbap.config import DedupSettings
 from gukbap.schemas import Removed, Row
 from gukbap.stages.dedup.chunks import FieldName
@@ -16,17 +18,24 @@ from gukbap.stages.dedup.index import Index
 # What the sample for a reader's eyes holds.
 _SAMPLED_CLUSTERS, _SAMPLED_ROWS, _EXCERPT_CHARS = 10, 3, 200
 
+_KINDS = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}
+
 
 def reason(removal: Removal) -> str:
     """A removal in words."""
-    kind = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}[removal.likeness.reason]
-    return f"{kind} {removal.field}"
+    return f"{_KINDS[removal.likeness.reason]} {removal.field}"
 
 
 def _keeper_id(corpus: Corpus, index: Index, keeper: int) -> str:
     if keeper < len(index):
         return index.identifier(keeper)
     return corpus.identifier(keeper - len(index))
+
+
+def by_number(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> dict[int, Removal]:
+    """Which row of the corpus, counted in the order of its chunks, each removal is about."""
+    numbers = corpus.order[np.array([removal.row for removal in removals], np.int64) - len(index)]
+    return dict(zip(numbers.tolist(), removals, strict=True))
 
 
 def removed_row(row: Row, corpus: Corpus, index: Index, removal: Removal) -> Removed:

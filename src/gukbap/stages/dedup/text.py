@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import accumulate
 
-from gukbap.stages.dedup.words import is_grammar, stem, word_set
+from gukbap.stages.dedup.words import NUMERALS, Traits, traits, word_set
 
 # Each begins with a digit, so that a text without one is passed over quickly.
 _NUMBER = re.compile(r"\d+(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
@@ -21,17 +22,6 @@ PART_SIGNS = "#+"
 # A number with what it counts, which tells "3명이 4개" from "4명이 3개" in whatever order they stand; a
 # particle behind the number counts nothing.
 _COUNTED = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
-# Native numerals up to 99, in their forms before a counter ("두 개") and alone ("둘").
-_ONES = ("", "한 하나", "두 둘", "세 셋 석 서", "네 넷 넉 너", "다섯", "여섯", "일곱", "여덟", "아홉")
-_TENS = ("", "열", "스물 스무", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
-NUMERALS = {
-    ten + one: str(10 * tens + ones)
-    for tens, tens_forms in enumerate(_TENS)
-    for ten in tens_forms.split() or [""]
-    for ones, ones_forms in enumerate(_ONES)
-    for one in ones_forms.split() or [""]
-    if ten + one
-}
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
@@ -49,14 +39,15 @@ _NUMERAL = re.compile(
     rf"({_any_of(NUMERALS)})(?:\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
 )
 # What the same sentence may say of either of two: swapped, it is another task.
-_OPPOSITES = re.compile(
-    r"[월화수목금토일]요일|객관|주관|오전|오후|아침|저녁|[장단]점|강점|약점|오른|왼|찬성|반대|증가|감소|긍정|부정|최대|최소"
-    r"|최고|최저|과거|미래|입구|출구|빠르|빨리|느리|천천|맞는|맞은|틀린|틀렸|늘리|늘어|줄이|줄어|높은|높이|낮은"
-    r"|낮추|쉬운|쉽게|어려운|어렵게|넓은|좁은|밝은|어두운|남았|떨어졌|이전|이후|성공|실패|상승|하락|동쪽|서쪽|남쪽|북쪽"
+_OPPOSITE_WORDS = word_set(
+    "월요일 화요일 수요일 목요일 금요일 토요일 일요일 객관 주관 오전 오후 아침 저녁 장점 단점 강점 약점 오른 "
+    "왼 찬성 반대 증가 감소 긍정 부정 최대 최소 최고 최저 과거 미래 입구 출구 빠르 빨리 느리 천천 맞는 "
+    "맞은 틀린 틀렸 늘리 늘어 줄이 줄어 높은 높이 낮은 낮추 쉬운 쉽게 어려운 어렵게 넓은 좁은 밝은 어두운 "
+    "남았 떨어졌 이전 이후 성공 실패 상승 하락 동쪽 서쪽 남쪽 북쪽"
 )
+# Branches that begin with plain letters: the search passes over every other letter at once.
+_OPPOSITES = re.compile(_any_of(_OPPOSITE_WORDS))
 _NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
-#: begin a word that denies or counts
-TELLING = ("안", "못", *sorted(NUMERALS))
 #: so many slices are kept ready
 _COMMON_RUNS = 1024
 # Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
@@ -133,10 +124,22 @@ class Comparable:
         """Prepare any text."""
         return cls(compatible(text))
 
+    @classmethod
+    def of_words(cls, text: str, words: tuple[str, ...], *, parts: bool) -> Comparable:
+        """A compatible text whose words are known, and whether it may have fixed parts."""
+        made = cls(text)
+        made.__dict__.update({"words": words, "folded": "".join(words)} | ({} if parts else {"parts": ()}))
+        return made
+
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Its words: runs of letters and digits; of a text without any, whatever spaces part."""
         return tuple(filter(None, _SIGNS.split(self.text))) or tuple(self.text.split())
+
+    @cached_property
+    def sorted_words(self) -> list[str]:
+        """Its words in the order of the alphabet."""
+        return sorted(self.words)
 
     @cached_property
     def folded(self) -> str:
@@ -156,19 +159,41 @@ class Comparable:
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with what they count, sorted: equal for clauses in another order."""
-        digits = _NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text)
-        return tuple(sorted((number.replace(",", ""), unit) for number, unit in _COUNTED.findall(digits)))
+        if not self.parts and not _NUMERAL.search(self.text):
+            return ()
+        found = _COUNTED.findall(self._in_digits)
+        return tuple(sorted((number.replace(",", ""), unit) for number, unit in found))
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
         """Its fixed parts with numbers in words among them: "두 개" is "2개"."""
-        return fixed_parts(_NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text))
+        return fixed_parts(self._in_digits)
+
+    @cached_property
+    def _in_digits(self) -> str:
+        return _NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text)
+
+    @cached_property
+    def traits(self) -> tuple[Traits, ...]:
+        """What each of its words is like."""
+        return tuple(map(traits, self.words))
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
         """The stems of its words of content; of all words where there are none."""
-        stems = tuple(map(stem, self.words))
-        return tuple(one for one in stems if not is_grammar(one)) or stems
+        return tuple([one.stem for one in self.traits if not one.grammar]) or tuple(
+            [one.stem for one in self.traits]
+        )
+
+    @cached_property
+    def turns(self) -> tuple[int, list[str]]:
+        """What `turns` says of it."""
+        return turns(self.folded)
+
+    @cached_property
+    def roles(self) -> dict[Traits, int]:
+        """How often it has words of each stem and particle."""
+        return dict(Counter(self.traits))
 
     @cached_property
     def sorted_stems(self) -> str:

@@ -7,6 +7,7 @@ they say it; whatever it gets wrong it gets wrong in both texts alike.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -66,6 +67,19 @@ _SYNONYMS = {
     )
     for word in group.split()
 }  # fmt: skip
+# Native numerals up to 99, in their forms before a counter ("두 개") and alone ("둘").
+_ONES = ("", "한 하나", "두 둘", "세 셋 석 서", "네 넷 넉 너", "다섯", "여섯", "일곱", "여덟", "아홉")
+_TENS = ("", "열", "스물 스무", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
+NUMERALS = {
+    ten + one: str(10 * tens + ones)
+    for tens, tens_forms in enumerate(_TENS)
+    for ten in tens_forms.split() or [""]
+    for ones, ones_forms in enumerate(_ONES)
+    for one in ones_forms.split() or [""]
+    if ten + one
+}
+# Begin a word that denies or counts.
+_TELLING = ("안", "못", *sorted(NUMERALS))
 _FINALS = 28
 _FIRST, _LAST = ord("가"), ord("힣")
 #: ㄴ ㄹ ㅁ ㅂ ㅆ: finals that belong to an ending and not to the stem
@@ -80,7 +94,31 @@ def is_grammar(stemmed: str) -> bool:
     return stemmed in _GRAMMAR
 
 
-@lru_cache(maxsize=1 << 17)
+class Traits(NamedTuple):
+    """What a folded word is like."""
+
+    stem: str
+    #: as place_in_sentence has it
+    place: str | None
+    #: its stem says nothing of its own
+    grammar: bool
+
+
+# Texts are made of the same words again and again.
+@lru_cache(maxsize=1 << 16)
+def traits(word: str) -> Traits:
+    """Look at a folded word."""
+    root = stem(word)
+    return Traits(root, place_in_sentence(word, root), is_grammar(root))
+
+
+@lru_cache(maxsize=1 << 14)
+def is_telling(word: str) -> bool:
+    """Whether a word begins like one that denies or counts."""
+    return word.startswith(_TELLING)
+
+
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A folded word without its particles or ending; at least one syllable stays."""
     for length in range(min(_LONGEST, len(word) - 1), 0, -1):

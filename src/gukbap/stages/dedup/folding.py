@@ -1,0 +1,171 @@
+"""The forms of text.py for many texts at once, as code points in arrays.
+
+A table says what becomes of each code point of Unicode's first plane. Few texts hold one for which that
+depends on its neighbours, or one of another plane; these are prepared one by one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gukbap.stages.dedup.arrays import Flags, Indices, Words32
+from gukbap.stages.dedup.text import PART_SIGNS, Comparable, compatible
+
+_PLANE = 0x10000
+# What is known of a code point: it is a letter or a digit; it may be of a fixed part; it is not known
+# what becomes of it.
+_LETTER, _PART, _UNSURE = np.uint8(1), np.uint8(2), np.uint8(4)
+_LETTERS = re.compile(r"[^\W_]")
+_JAMO = range(0x1100, 0x1200)
+_SPACE = np.uint32(ord(" "))
+# Folded at once: the arrays stay in the processor's cache. Results do not depend on it.
+_TEXTS_AT_ONCE = 256
+
+
+class _Table(NamedTuple):
+    """By code point of the first plane; the last one, which is no character, stands for all others."""
+
+    kinds: npt.NDArray[np.uint8]
+    #: what a sure code point becomes; the others stay
+    compatible: Words32
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Folded texts, one after the other."""
+
+    #: their compatible forms
+    texts: list[str]
+    #: the code points of all (text.Comparable.folded)
+    points: Words32
+    #: where each begins in `points`, with a last entry that ends them
+    starts: Indices
+    #: n × 2: where in its text all that can make fixed parts begins and ends; alike where there is nothing
+    spans: Indices
+
+
+@cache
+def _table() -> _Table:
+    characters = list(map(chr, range(_PLANE)))
+    kinds = np.zeros(_PLANE, np.uint8)
+    kinds[[found.start() for found in _LETTERS.finditer("".join(characters))]] = _LETTER
+    kinds[[point for point, one in enumerate(characters) if one.isdecimal()]] |= _PART
+    kinds[[ord(sign) for sign in PART_SIGNS]] |= _PART
+    last = _PLANE - 1
+    made = [ord(form) if len(form) == 1 else last for form in map(compatible, characters)]
+    becomes = np.minimum(np.array(made, np.uint32), np.uint32(last))
+    sure = becomes != last
+    sure[_joining(characters)] = False
+    sure &= sure[becomes] & (kinds[becomes] == kinds)
+    itself = np.arange(_PLANE, dtype=np.uint32)
+    return _Table(kinds | np.where(sure, np.uint8(0), _UNSURE), np.where(sure, becomes, itself))
+
+
+def _joining(characters: Sequence[str]) -> list[int]:
+    """The code points that may join what stands before them, or change places with it."""
+    decompositions = (found for one in characters if (found := unicodedata.decomposition(one)))
+    canonical = (found.split() for found in decompositions if not found.startswith("<"))
+    seconds = {int(part, 16) for parts in canonical for part in parts[1:]}
+    marks = {point for point, one in enumerate(characters) if unicodedata.category(one).startswith("M")}
+    return sorted({point for point in seconds if point < _PLANE} | marks | set(_JAMO))
+
+
+def fold(texts: Sequence[str]) -> Folded:
+    """Fold texts as they were written."""
+    blocks = [_fold(texts[start : start + _TEXTS_AT_ONCE]) for start in range(0, len(texts), _TEXTS_AT_ONCE)]
+    begins = np.cumsum([0, *(len(block.points) for block in blocks)])
+    starts = [block.starts[:-1] + begin for block, begin in zip(blocks, begins, strict=False)]
+    return Folded(
+        [text for block in blocks for text in block.texts],
+        np.concatenate([np.zeros(0, np.uint32), *(block.points for block in blocks)]),
+        np.concatenate([*starts, begins[-1:]]),
+        np.concatenate([np.zeros((0, 2), np.int64), *(block.spans for block in blocks)]),
+    )
+
+
+def _fold(texts: Sequence[str]) -> Folded:
+    points, ends, kinds = _read(texts)
+    unsure = _texts_with(kinds & _UNSURE != 0, ends).tolist()
+    if unsure:
+        texts = list(texts)
+        for number in unsure:
+            texts[number] = compatible(texts[number])
+        points, ends, kinds = _read(texts)
+    points = np.where(points < _PLANE, _table().compatible.take(points, mode="clip"), points)
+    made = _texts(points, ends)
+    places = np.flatnonzero(_letters(kinds, ends, made))
+    starts = _counts(places, ends)
+    return Folded(made, points.take(places), starts, _spans(kinds, ends))
+
+
+def comparables(texts: Sequence[str]) -> list[Comparable]:
+    """Compatible texts, with their words found all at once."""
+    points, ends, kinds = _read(texts)
+    apart = _texts(np.where(_letters(kinds, ends, texts), points, _SPACE), ends)
+    with_parts = _spans(kinds, ends)[:, 1].astype(np.bool_).tolist()
+    return [
+        Comparable.of_words(text, tuple(words.split()), parts=parts)
+        for text, words, parts in zip(texts, apart, with_parts, strict=True)
+    ]
+
+
+def code_points(texts: Sequence[str]) -> tuple[Words32, Indices]:
+    """The code points of texts, one after the other, and where each text ends."""
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return points, np.fromiter(accumulate(map(len, texts)), np.int64, len(texts))
+
+
+def _read(texts: Sequence[str]) -> tuple[Words32, Indices, npt.NDArray[np.uint8]]:
+    """The code points of texts, where each text ends, and what is known of each point."""
+    points, ends = code_points(texts)
+    kinds = _table().kinds.take(points, mode="clip")
+    for place in np.flatnonzero(points >= _PLANE).tolist():
+        one = chr(points[place])
+        kinds[place] = _UNSURE | (_LETTER * one.isalnum()) | (_PART * one.isdecimal())
+    return points, ends, kinds
+
+
+def _texts(points: Words32, ends: Indices) -> list[str]:
+    joined = points.tobytes().decode("utf-32-le", "surrogatepass")
+    listed = ends.tolist()
+    return [joined[start:end] for start, end in zip([0, *listed], listed, strict=False)]
+
+
+def _letters(kinds: npt.NDArray[np.uint8], ends: Indices, texts: Sequence[str]) -> Flags:
+    """Which points are of words: letters and digits, or whatever is no space where a text has none."""
+    kept = np.asarray(kinds & _LETTER != 0)
+    for number in np.flatnonzero(np.diff(_counts(np.flatnonzero(kept), ends)) == 0).tolist():
+        signs = [not sign.isspace() for sign in texts[number]]
+        kept[ends[number] - len(signs) : ends[number]] = signs
+    return kept
+
+
+def _texts_with(marked: Flags, ends: Indices) -> Indices:
+    """Which texts have a marked point."""
+    return np.flatnonzero(np.diff(_counts(np.flatnonzero(marked), ends)))
+
+
+def _spans(kinds: npt.NDArray[np.uint8], ends: Indices) -> Indices:
+    places = np.flatnonzero(kinds & _PART != 0)
+    counts = _counts(places, ends)
+    found = np.flatnonzero(np.diff(counts))
+    spans = np.zeros((len(ends), 2), np.int64)
+    begins = np.concatenate(([0], ends))[found]
+    # The signs of a number are among the two characters before it.
+    spans[found, 0] = np.maximum(places[counts[:-1][found]] - begins - 2, 0)
+    spans[found, 1] = places[counts[1:][found] - 1] - begins + 1
+    return spans
+
+
+def _counts(places: Indices, ends: Indices) -> Indices:
+    """How many of the places stand before each text, and before the end."""
+    return np.searchsorted(places, np.concatenate(([0], ends)))
