@@ -120,7 +120,10 @@ class Row(Record):
     @property
     def instruction(self) -> str:
         """The first user message."""
-        return next(message.content for message in self.messages if message.role == "user")
+        for message in self.messages:
+            if message.role == "user":
+                return message.content
+        raise ValueError(f"row {self.id} has no user message")
 
     @property
     def response(self) -> str:

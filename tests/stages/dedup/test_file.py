@@ -151,5 +151,5 @@ def test_tasks_on_several_machines_decide_what_one_run_decides(tmp_path: Path) -
     for part, target in zip((range(3), range(3, 11), range(11, bands)), targets, strict=True):
         tasks.find_bands(settings, signed, part, target)
     corpus = Corpus(signed, settings.dedup)
-    gone = {corpus.identifier(removal.row) for removal in tasks.join(settings, signed, targets)}
+    gone = set(corpus.ids([removal.row for removal in tasks.join(settings, signed, targets)]))
     assert gone == {entry.row.id for entry in dedup(rows, bucket_rows=3).removed}

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import NamedTuple
 
 import numpy as np
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.chunks import Chunk, FieldName
-
-
-class Place(NamedTuple):
-    """Where a row is: which chunk, and which of its rows."""
-
-    chunk: int
-    row: int
 
 
 class Corpus:
@@ -32,7 +23,7 @@ class Corpus:
     def __init__(self, chunks: Sequence[Chunk], settings: DedupConfig) -> None:
         self.chunks = chunks
         self._settings = settings
-        self._starts = [0, *accumulate(map(len, chunks))]
+        self._starts = np.array([0, *accumulate(map(len, chunks))], np.int64)
         self.order = self._ranked()
 
     def __len__(self) -> int:
@@ -62,21 +53,20 @@ class Corpus:
         """How many bands the field has; none where only the same texts count."""
         return len(self.chunks[0].fields[field].keys)
 
-    def place(self, rank: int) -> Place:
-        """Where the row of a rank is."""
-        number = int(self.order[rank])
-        chunk = bisect_right(self._starts, number) - 1
-        return Place(chunk, number - self._starts[chunk])
+    def places(self, ranks: Sequence[int]) -> Iterator[tuple[Chunk, int]]:
+        """Where the rows of some ranks are: in which chunk, and which of its rows."""
+        numbers = self.order[np.asarray(ranks, np.int64)]
+        chunks = np.searchsorted(self._starts, numbers, side="right") - 1
+        rows = numbers - self._starts[chunks]
+        return zip(map(self.chunks.__getitem__, chunks.tolist()), rows.tolist(), strict=True)
 
-    def text(self, field: FieldName, rank: int) -> str:
-        """A field's compatible text."""
-        place = self.place(rank)
-        return self.chunks[place.chunk].fields[field].texts[place.row]
+    def texts(self, field: FieldName, ranks: Sequence[int]) -> list[str]:
+        """A field's compatible texts of some rows."""
+        return [chunk.fields[field].texts[row] for chunk, row in self.places(ranks)]
 
-    def identifier(self, rank: int) -> str:
-        """A row's id."""
-        place = self.place(rank)
-        return self.chunks[place.chunk].ids[place.row]
+    def ids(self, ranks: Sequence[int]) -> list[str]:
+        """The ids of some rows."""
+        return [chunk.ids[row] for chunk, row in self.places(ranks)]
 
     def counting(self, field: FieldName) -> np.ndarray:
         """Whether the field of each row is long enough to tell anything, by rank."""

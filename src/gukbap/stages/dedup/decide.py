@@ -48,22 +48,24 @@ class Removal(NamedTuple):
 class Texts:
     """The comparable texts of one field, with their sketches, by rank; those of an index come first."""
 
-    def __init__(self, text: Callable[[int], str], sketches: Callable[[Indices], Words64]) -> None:
+    def __init__(
+        self, texts: Callable[[Sequence[int]], list[str]], sketches: Callable[[Indices], Words64]
+    ) -> None:
         self.sketches = sketches
-        self._text = text
+        self._texts = texts
         self._at_hand: dict[int, Comparable] = {}
 
     def __getitem__(self, row: int) -> Comparable:
         found = self._at_hand.get(row)
         if found is None:
-            found = Comparable(self._text(row))
+            found = Comparable(self._texts([row])[0])
             self._hold({row: found})
         return found
 
     def several(self, rows: Sequence[int]) -> list[Comparable]:
         """The texts of some rows, which stay at hand for a while."""
         missing = [row for row in dict.fromkeys(rows) if row not in self._at_hand]
-        made = dict(zip(missing, comparables(list(map(self._text, missing))), strict=True))
+        made = dict(zip(missing, comparables(self._texts(missing)), strict=True))
         found = [made.get(row) or self._at_hand[row] for row in rows]
         self._hold(made)
         return found

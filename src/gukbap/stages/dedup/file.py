@@ -19,7 +19,7 @@ from gukbap.stages.dedup.index import Index
 from gukbap.stages.dedup.join import find_removals
 from gukbap.stages.dedup.memory import without_collections
 from gukbap.stages.dedup.tasks import sign_file
-from gukbap.stages.dedup.telling import by_number, removed_row, statistics
+from gukbap.stages.dedup.telling import by_number, keeper_ids, removed_row, statistics
 
 
 def dedup_file(
@@ -59,7 +59,8 @@ def dedup_file(
     opened = opened.before(corpus.fingerprint())
     with progress.bar("dedup", total=len(corpus)) as bar, without_collections():
         removals = find_removals(settings.dedup, corpus, opened, bar.advance)
-    _write(corpus, opened, by_number(corpus, opened, removals), kept, removed)
+    keepers = keeper_ids(corpus, opened, removals)
+    _write(corpus, by_number(corpus, opened, removals), keepers, kept, removed)
     if index:
         stays = np.ones(len(corpus), dtype=np.bool_)
         stays[[removal.row - len(opened) for removal in removals]] = False
@@ -67,13 +68,15 @@ def dedup_file(
     return statistics(settings, corpus, opened, removals)
 
 
-def _write(corpus: Corpus, index: Index, gone: Mapping[int, Removal], kept: Path, removed: Path) -> None:
+def _write(
+    corpus: Corpus, gone: Mapping[int, Removal], keepers: Mapping[int, str], kept: Path, removed: Path
+) -> None:
     with atomic_file(kept) as stay, atomic_file(removed) as go:
         number = 0
         for chunk in corpus.chunks:
             for line in chunk.lines:
                 if removal := gone.get(number):
-                    record = removed_row(Row.model_validate_json(line), corpus, index, removal)
+                    record = removed_row(Row.model_validate_json(line), removal, keepers[removal.keeper])
                     line = canonical_json(record.model_dump(mode="json"))
                 (go if removal else stay).write(f"{line}\n".encode())
                 number += 1

@@ -122,7 +122,9 @@ class Index:
         return self._columns(field)[segment][place]
 
     def _columns(self, field: FieldName) -> list[StoredTexts]:
-        return self._texts.setdefault(field, [segment.texts(field) for segment in self.segments])
+        if field not in self._texts:
+            self._texts[field] = [segment.texts(field) for segment in self.segments]
+        return self._texts[field]
 
     @cached_property
     def _texts(self) -> dict[FieldName, list[StoredTexts]]:
@@ -165,7 +167,7 @@ class Index:
         """Add the kept rows of a corpus, given by rank, as a segment of the index in `folder`."""
         name = f"segment-{len(self.segments):05d}"
         with atomic_folder(folder / name) as new:
-            write_texts(new, "ids", [corpus.identifier(rank) for rank in kept.tolist()])
+            write_texts(new, "ids", corpus.ids(kept.tolist()))
             for field in corpus.fields:
                 _write_field(new, corpus, kept, field)
         known = read_json(folder / _META)["segments"] if self.segments else []
@@ -250,4 +252,4 @@ def _write_field(folder: Path, corpus: Corpus, kept: Indices, field: FieldName) 
         buckets[band] = np.sort((keys << _ROW_BITS) | counting.astype(np.uint64))
     write_array(folder, f"{field}.buckets", buckets)
     near = len(buckets) > 0
-    write_texts(folder, f"{field}.texts", [corpus.text(field, k) for k in kept.tolist()] if near else [])
+    write_texts(folder, f"{field}.texts", corpus.texts(field, kept.tolist()) if near else [])

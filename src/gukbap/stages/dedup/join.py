@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -67,10 +67,11 @@ def find_collisions(
 def _texts(corpus: Corpus, index: Index, name: FieldName) -> Texts:
     first = len(index)
 
-    def text(row: int) -> str:
-        return corpus.text(name, row - first) if row >= first else index.text(name, row)
+    def texts(rows: Sequence[int]) -> list[str]:
+        own = iter(corpus.texts(name, [row - first for row in rows if row >= first]))
+        return [next(own) if row >= first else index.text(name, row) for row in rows]
 
-    return Texts(text, _sketches(corpus, index, name))
+    return Texts(texts, _sketches(corpus, index, name))
 
 
 def _sketches(corpus: Corpus, index: Index, name: FieldName) -> Callable[[Indices], Words64]:

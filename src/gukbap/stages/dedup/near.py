@@ -19,7 +19,7 @@ from gukbap.stages.dedup.corpus import Corpus
 from gukbap.stages.dedup.index import Index
 from gukbap.stages.dedup.join import find_removals
 from gukbap.stages.dedup.memory import without_collections
-from gukbap.stages.dedup.telling import by_number, removed_row, statistics
+from gukbap.stages.dedup.telling import by_number, keeper_ids, removed_row, statistics
 
 #: Signed at once; results do not depend on it.
 CHUNK_ROWS = 4_000
@@ -54,10 +54,14 @@ def near_dedup(
         chunks = [sign_rows(settings, block) for block in _blocks(rows)]
         corpus = Corpus(chunks, settings.dedup)
         removals = find_removals(settings.dedup, corpus, index, bar.advance)
-    gone = by_number(corpus, index, removals)
-    removed = [removed_row(rows[number], corpus, index, gone[number]) for number in sorted(gone)]
-    kept = [row for number, row in enumerate(rows) if number not in gone]
-    return DedupResult(kept, removed, statistics(settings, corpus, index, removals))
+        gone = by_number(corpus, index, removals)
+        ids = keeper_ids(corpus, index, removals)
+        removed = [
+            removed_row(rows[number], gone[number], ids[gone[number].keeper]) for number in sorted(gone)
+        ]
+        kept = [row for number, row in enumerate(rows) if number not in gone]
+        told = statistics(settings, corpus, index, removals)
+    return DedupResult(kept, removed, told)
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

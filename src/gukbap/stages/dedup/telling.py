@@ -10,6 +10,7 @@ import numpy as np
 
 from gukbap.config import DedupSettings
 from gukbap.schemas import Removed, Row
+from gukbap.stages.dedup.alike import Reason
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.corpus import Corpus
 from gukbap.stages.dedup.decide import Removal
@@ -23,13 +24,19 @@ _KINDS = {"same": "same", "near": "near-duplicate", "rearranged": "rearranged"}
 
 def reason(removal: Removal) -> str:
     """A removal in words."""
-    return f"{_KINDS[removal.likeness.reason]} {removal.field}"
+    return _in_words(removal.likeness.reason, removal.field)
 
 
-def _keeper_id(corpus: Corpus, index: Index, keeper: int) -> str:
-    if keeper < len(index):
-        return index.identifier(keeper)
-    return corpus.identifier(keeper - len(index))
+def _in_words(kind: Reason, field: FieldName) -> str:
+    return f"{_KINDS[kind]} {field}"
+
+
+def keeper_ids(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> dict[int, str]:
+    """The ids of the rows that stay in the place of others, by rank."""
+    keepers, first = {removal.keeper for removal in removals}, len(index)
+    earlier = {keeper: index.identifier(keeper) for keeper in keepers if keeper < first}
+    own = [keeper for keeper in keepers if keeper >= first]
+    return earlier | dict(zip(own, corpus.ids([keeper - first for keeper in own]), strict=True))
 
 
 def by_number(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> dict[int, Removal]:
@@ -38,11 +45,11 @@ def by_number(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> dict
     return dict(zip(numbers.tolist(), removals, strict=True))
 
 
-def removed_row(row: Row, corpus: Corpus, index: Index, removal: Removal) -> Removed:
+def removed_row(row: Row, removal: Removal, keeper_id: str) -> Removed:
     """The record of a row that went."""
     return Removed(
         row=row,
-        keeper_id=_keeper_id(corpus, index, removal.keeper),
+        keeper_id=keeper_id,
         similarity=removal.likeness.jaccard,
         edit_similarity=removal.likeness.edit,
         reason=reason(removal),
@@ -54,8 +61,9 @@ def statistics(
 ) -> dict[str, Any]:
     """What near-dedup did, in numbers."""
     sizes = Counter(removal.keeper for removal in removals)
-    places = (corpus.place(removal.row - len(index)) for removal in removals)
-    categories = Counter(corpus.chunks[place.chunk].categories[place.row] for place in places)
+    places = corpus.places([removal.row - len(index) for removal in removals])
+    categories = Counter(chunk.categories[row] for chunk, row in places)
+    kinds = Counter((removal.likeness.reason, removal.field) for removal in removals)
     return {
         "rows": len(corpus),
         "kept": len(corpus) - len(removals),
@@ -65,7 +73,7 @@ def statistics(
         "similarity": settings.dedup.similarity,
         "bands": settings.dedup.bands,
         "index_rows": len(index),
-        "removed_by_reason": dict(sorted(Counter(map(reason, removals)).items())),
+        "removed_by_reason": dict(sorted((_in_words(*kind), count) for kind, count in kinds.items())),
         "removed_by_category": dict(sorted(categories.items())),
         "cluster_sample": _sample(corpus, index, removals),
     }
@@ -77,14 +85,15 @@ def _sample(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> list[d
     for removal in removals:
         clusters[removal.keeper].append(removal)
     largest = sorted(clusters.items(), key=lambda item: (-len(item[1]), item[0]))[:_SAMPLED_CLUSTERS]
+    kept_ids = keeper_ids(corpus, index, [members[0] for _, members in largest])
     return [
         {
-            "kept_id": _keeper_id(corpus, index, keeper),
+            "kept_id": kept_ids[keeper],
             "kept": _excerpt(corpus, index, members[0].field, keeper),
             "size": len(members) + 1,
             "removed": [
                 {
-                    "id": corpus.identifier(removal.row - len(index)),
+                    "id": corpus.ids([removal.row - len(index)])[0],
                     "text": _excerpt(corpus, index, removal.field, removal.row),
                     "reason": reason(removal),
                     "similarity": removal.likeness.jaccard,
@@ -100,5 +109,5 @@ def _sample(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> list[d
 def _excerpt(corpus: Corpus, index: Index, field: FieldName, row: int) -> str:
     if not corpus.bands(field):
         return ""  # only digests are known of texts that are compared for being the same
-    text = corpus.text(field, row - len(index)) if row >= len(index) else index.text(field, row)
+    text = corpus.texts(field, [row - len(index)])[0] if row >= len(index) else index.text(field, row)
     return text[:_EXCERPT_CHARS].encode("utf-8", "replace").decode()
