@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from datetime import datetime, tzinfo
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from gukbap.adapters import mlflow_promotions
 from gukbap.adapters.mlflow_promotions import Change, PromotionLog, Standing, standing
 from gukbap.errors import StoreError
 
@@ -146,10 +148,25 @@ def test_a_missing_model_is_one_clear_error(client: Any, uri: str) -> None:
         PromotionLog(client, uri, f"missing {uuid.uuid4()}").settled()
 
 
+def test_two_that_promote_the_same_version_at_one_moment_do_not_both_win(
+    client: Any, uri: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Standstill(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Standstill:
+            return cls(2026, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(mlflow_promotions, "datetime", Standstill)
+    log = PromotionLog(client, uri, model)
+    before = log.settled()
+    assert [log.change("promotion", 1, after=before) for _ in range(2)] == [True, False]
+
+
 #: eight processes that have all seen the same champion
 _EIGHT = """
 import multiprocessing, sys, mlflow
 from gukbap.adapters.mlflow_client import open_client
+from gukbap.adapters import mlflow_promotions
 from gukbap.adapters.mlflow_promotions import PromotionLog
 uri, model = sys.argv[1:]
 context = multiprocessing.get_context("fork")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +60,8 @@ class Change:
     version: int
     #: ISO 8601, UTC, by the clock of whoever made it
     at: str
+    #: a random name of whoever made it: two that write the same at one moment are told apart
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,8 @@ class PromotionLog:
 
         key = f"{number:04d}"
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        text = canonical_json({"kind": kind, "version": version, "at": at})
+        by = secrets.token_hex(8)
+        text = canonical_json({"kind": kind, "version": version, "at": at, "by": by})
         try:
             self._client.log_param(self.run_id, key, text)
         except MlflowException:
