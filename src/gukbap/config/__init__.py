@@ -7,11 +7,10 @@ from gukbap.config.cleaning import CleanConfig
 from gukbap.config.data import (
     BudgetConfig,
     DedupConfig,
-    Endpoint,
     GenerateConfig,
     SplitConfig,
-    VllmServer,
 )
+from gukbap.config.endpoints import Endpoint, VllmServer
 from gukbap.config.evaluation import (
     LOGICKOR_STOP,
     PUBLISHED,

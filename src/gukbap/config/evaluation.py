@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gukbap.config.base import Section
-from gukbap.config.data import Endpoint
+from gukbap.config.endpoints import Endpoint
 from gukbap.schemas import CATEGORIES, STRATEGIES, SUBJECTS, Strategy, Subject
 
 #: LogicKor's generator stops at these strings in every model's answer (method facts, "LogicKor generation").

@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from gukbap.config.base import Section
 from gukbap.config.cleaning import CleanConfig
-from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import BudgetConfig, DedupConfig, GenerateConfig, SplitConfig
+from gukbap.config.endpoints import Endpoint
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig, ReportConfig
 from gukbap.config.health import HealthConfig
 from gukbap.config.openness import host_of, states_licence, why_private

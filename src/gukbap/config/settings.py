@@ -6,7 +6,8 @@ from pydantic import Field
 
 from gukbap.config.base import Section
 from gukbap.config.cleaning import CleanConfig
-from gukbap.config.data import BudgetConfig, DedupConfig, Endpoint, GenerateConfig, SplitConfig
+from gukbap.config.data import BudgetConfig, DedupConfig, GenerateConfig, SplitConfig
+from gukbap.config.endpoints import Endpoint
 from gukbap.config.evaluation import EvaluateConfig, InferConfig, JudgeConfig, PromoteConfig
 from gukbap.config.training import StudentConfig, TrainConfig
 from gukbap.config.versions import DataSource
