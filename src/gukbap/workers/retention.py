@@ -123,7 +123,7 @@ class Retention:
         return protection(run, known, self._config, now) or need
 
     def _delete_version(self, ruling: Ruling, journal: Journal) -> None:
-        version = self._version(ruling, self._registry_or_none())
+        version = self._version(ruling, self._known_registry())
         facts = {"source": version.source if version else ""}
         self._noted(ruling, journal, facts, GOING)
         if self._uri is not None:
@@ -135,7 +135,7 @@ class Retention:
         """Delete weights whose version an earlier call deleted before it was killed."""
         left = [one for one in journal.values() if one["state"] == GOING and one["part"] == "version"]
         for entry in left:
-            if self._run_of(entry["source"]) is None and self._registry_or_none().open_runs:
+            if self._run_of(entry["source"]) is None and self._known_registry().open_runs:
                 self._progress.say(f"{entry['source']} stays as long as a run is open")
                 continue
             self._delete_weights(entry["source"])
@@ -143,7 +143,7 @@ class Retention:
 
     def _delete_weights(self, source: str) -> None:
         """Delete weights that lie in no run's folder; those of a run go with its parts."""
-        if any(one.source == source for one in self._registry_or_none().versions):
+        if any(one.source == source for one in self._known_registry().versions):
             return
         if self._run_of(source) is None and (store := self._elsewhere(source)) is not None:
             for entry in list(store.entries("")):
@@ -189,7 +189,7 @@ class Retention:
     def _registry(self) -> FoundRegistry | None:
         return read_registry(self._uri, self._config.model_changes) if self._uri else None
 
-    def _registry_or_none(self) -> FoundRegistry:
+    def _known_registry(self) -> FoundRegistry:
         return self._registry() or FoundRegistry()
 
     def _noted(self, ruling: Ruling, journal: Journal, facts: Mapping[str, Any], state: str) -> None:
