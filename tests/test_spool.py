@@ -6,13 +6,20 @@ import errno
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gukbap import spool as spools
 from gukbap.errors import StorageFullError
 from gukbap.spool import Chosen, Spool
 
 
+@pytest.fixture(autouse=True)
+def _holding_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spools, "HELD_ITEMS", 2)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.text(), st.integers(), st.none())))
 def test_a_spool_is_a_sequence_like_any_other(items: list[object]) -> None:
     spool = Spool(items)
@@ -49,7 +56,7 @@ class Full:
 
 
 def test_a_full_disk_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    spool = Spool(["가"], folder=tmp_path)
+    spool = Spool(["가", "다"], folder=tmp_path)
     monkeypatch.setattr(spool, "_file", Full())
     with pytest.raises(StorageFullError, match="no space left"):
         spool.append("나")

@@ -75,7 +75,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     def told(self) -> dict[str, Any]:
-        """Requests so far, and good replies by prompt and seed."""
+        """Requests so far, good replies by prompt and seed, and whatever else a server tells."""
         with urllib.request.urlopen(f"{self.url}/told", timeout=10) as reply:
             found: dict[str, Any] = json.load(reply)
         return found

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 
 # Inside of a character class: syllables, jamo with their two extensions, compatibility and half-width jamo.
 HANGUL_RANGES: Final = "가-힣ᄀ-ᇿㄱ-ㆎꥠ-ꥼힰ-ퟻﾡ-ￜ"
 _JAMO = re.compile("[ᄀ-ᇿ]{2,}")
 _NO_HANGUL = re.compile("[^가-힣ᄀ-ᇿㄱ-ㆎ]+")
+#: so many slices are kept ready
+_COMMON_SLICES = 1024
 
 
 def is_hangul(character: str) -> bool:
@@ -37,3 +41,20 @@ def hangul_share(text: str) -> float:
 def eojeol_count(text: str) -> int:
     """Number of eojeol: the space-separated units in which Korean lengths are counted."""
     return len(text.split())
+
+
+def windows(text: str, length: int) -> Iterator[str]:
+    """All runs of `length` characters of a text, one begun at each; none of a text that is shorter."""
+    # All in C: this runs over every reply, and over every pair that near-dedup finds alike.
+    return map(text.__getitem__, _slices(length, max(0, len(text) - length + 1)))
+
+
+def _slices(length: int, count: int) -> Iterable[slice]:
+    if count <= _COMMON_SLICES:
+        return _common_slices(length)[:count]
+    return map(slice, range(count), range(length, length + count))
+
+
+@cache
+def _common_slices(length: int) -> list[slice]:
+    return [slice(start, start + length) for start in range(_COMMON_SLICES)]

@@ -15,6 +15,10 @@ from typing import Generic, TypeVar, overload
 
 from gukbap.files import reporting_full_disk
 
+#: items at the beginning that stay in memory: most data sets are no larger, and reading an item back takes
+#: longer than most of what is done with it
+HELD_ITEMS = 4096
+
 Item = TypeVar("Item")
 
 
@@ -43,9 +47,10 @@ class _Items(Sequence[Item], Generic[Item]):
 
 
 class Spool(_Items[Item]):
-    """A sequence that only grows, in a file that goes with it; memory holds 8 bytes for an item.
+    """A sequence that only grows, in a file that goes with it.
 
-    It is for one thread of one process, and for items that pickle takes.
+    Memory holds the first HELD_ITEMS, and 8 bytes for each of the others. It is for one thread of one
+    process, and for items that pickle takes and nobody changes.
 
     Args:
         items: what it begins with.
@@ -58,6 +63,8 @@ class Spool(_Items[Item]):
             folder.mkdir(parents=True, exist_ok=True)
         # Without a name, or unlinked at once: a kill leaves nothing.
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # lives as long as this
+        self._held: list[Item] = []
+        # Of the items that are not held:
         self._ends = array("Q", [0])
         self._flushed = True
         for item in items:
@@ -65,6 +72,9 @@ class Spool(_Items[Item]):
 
     def append(self, item: Item) -> None:
         """Add an item at the end."""
+        if len(self._held) < HELD_ITEMS:
+            self._held.append(item)
+            return
         content = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
         with reporting_full_disk(self._folder or Path(tempfile.gettempdir())):
             self._file.write(content)
@@ -72,12 +82,15 @@ class Spool(_Items[Item]):
         self._flushed = False
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._held) + len(self._ends) - 1
 
     def _at(self, index: int) -> Item:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         place = index % len(self)
+        if place < len(self._held):
+            return self._held[place]
+        place -= len(self._held)
         start, end = self._ends[place], self._ends[place + 1]
         item: Item = pickle.loads(os.pread(self._readable(), end - start, start))  # noqa: S301 # our own file
         return item

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 
 import pytest
 
@@ -12,7 +11,6 @@ from gukbap.adapters.pace import (
     FIRST_REST_SECONDS,
     LONGEST_REST_SECONDS,
     ONE_COMPLAINT_SECONDS,
-    STARTS_APART_SECONDS,
     Pace,
 )
 
@@ -50,12 +48,6 @@ async def _starts(pace: Pace, clock: Clock, count: int, tokens: int = 10) -> lis
         found.append(clock.now)
         pace.succeeded(start, tokens)
     return found
-
-
-def test_calls_begin_apart(clock: Clock) -> None:
-    times = asyncio.run(_starts(Pace(8, clock=clock), clock, 4))
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert gaps == pytest.approx([STARTS_APART_SECONDS] * 3)
 
 
 def test_no_more_calls_in_a_minute_than_the_server_allows(clock: Clock) -> None:

@@ -4,7 +4,8 @@
 
 Of all requests a share of `faults` each gets: 500, 429 with Retry-After, a reply that is cut in the middle of
 its JSON, one of a wrong schema, a connection that breaks. GET /told says how many requests there were and how
-often each one (its body) got a good reply; GET /reset forgets that. It prints its port.
+often each one (its body) got a good reply, and how many seconds lie between the first request and the last
+good reply; GET /reset forgets that. It prints its port.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class Teacher:
     script: ScriptedChat = field(default_factory=ScriptedChat)
     told: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    #: when the first request came and the last good reply went, on a clock of its own
+    first: float | None = None
+    last: float = 0.0
 
     async def written(self, body: dict[str, Any]) -> object:
         """A reply to a request."""
@@ -53,31 +57,39 @@ class Teacher:
 async def handle(teacher: Teacher, path: str, raw: bytes, writer: asyncio.StreamWriter) -> bool:
     """One request; False breaks the connection."""
     if path == "/told":
-        await reply(writer, 200, {"requests": teacher.requests, "told": dict(teacher.told)})
+        seconds = teacher.last - teacher.first if teacher.first is not None else 0.0
+        told = {"requests": teacher.requests, "told": dict(teacher.told), "seconds": seconds}
+        await reply(writer, 200, told)
         return True
     if path == "/reset":
         teacher.told.clear()
-        teacher.requests = 0
+        teacher.requests, teacher.first = 0, None
         await reply(writer, 200, {})
         return True
     teacher.requests += 1
-    await asyncio.sleep(teacher.latency)
+    now = asyncio.get_running_loop().time
+    teacher.first = teacher.first or now()
+    due = now() + teacher.latency
     kind = teacher.generator.random() / teacher.faults if teacher.faults else 9.0
+    # Written before the wait: what that takes is no part of the latency.
+    written = await teacher.written(json.loads(raw)) if kind >= 2 else None
+    await asyncio.sleep(due - now())
     if kind < 1:
         await reply(writer, 500, {"error": {"message": "made-up failure"}})
     elif kind < 2:
         await reply(writer, 429, {"error": {"message": "made-up load"}}, "Retry-After: 0.05\r\n")
     elif kind < 3:
-        whole = json.dumps(await teacher.written(json.loads(raw))).encode()
+        whole = json.dumps(written).encode()
         await reply_raw(writer, 200, whole[: len(whole) // 2])
     elif kind < 4:
         await reply(writer, 200, {"object": "chat.completion", "choices": "none"})
     elif kind < 5:
         return False
     else:
-        await reply(writer, 200, await teacher.written(json.loads(raw)))
+        await reply(writer, 200, written)
         # Counted when it was handed to the connection: one that breaks after that is the client's loss.
         teacher.told[hashlib.sha256(raw).hexdigest()] += 1
+        teacher.last = now()
     return True
 
 

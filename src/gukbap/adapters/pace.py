@@ -13,11 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Calls begin so far apart at least, and a whole round of them within so long. Calls that begin together go
-#: through every step of the client together, so that the first reply of a round waits for the work on the
-#: last one; apart, they overlap with waiting.
-STARTS_APART_SECONDS = 0.003
-ROUND_SECONDS = 0.05
 #: Busy replies that come closer together than this are one server's one complaint.
 ONE_COMPLAINT_SECONDS = 1.0
 #: So many tries that fail in a row, of whichever calls, mean that the server is down: then it is left alone,
@@ -55,11 +50,10 @@ class Pace:
         self._most, self._allowed = concurrency, float(concurrency)
         self._requests, self._tokens = requests_per_minute, tokens_per_minute
         self._clock = clock
-        self._apart = min(STARTS_APART_SECONDS, ROUND_SECONDS / concurrency)
         self._under_way = self._coming = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._starts: deque[_Start] = deque()
-        self._next_start = self._held_until = self._complained = 0.0
+        self._held_until = self._complained = 0.0
         self._failures = 0
         self._rest = FIRST_REST_SECONDS
 
@@ -91,10 +85,8 @@ class Pace:
             await self._free(tokens)
         finally:
             self._coming -= 1
-        now = self._clock()
-        self._next_start = now + self._apart
         self._under_way += 1
-        start = _Start(now, tokens)
+        start = _Start(self._clock(), tokens)
         if self._requests is not None or self._tokens is not None:
             self._starts.append(start)
         return start
@@ -165,7 +157,7 @@ class Pace:
         now = self._clock()
         while self._starts and self._starts[0].at <= now - _MINUTE:
             self._starts.popleft()
-        wait = max(self._next_start, self._held_until) - now
+        wait = self._held_until - now
         if self._starts and self._minute_is_full(tokens):
             wait = max(wait, self._starts[0].at + _MINUTE - now)
         return wait

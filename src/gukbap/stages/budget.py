@@ -78,7 +78,7 @@ class Wallet:
         for recorded in journal.values():
             self.spent += _recorded(recorded)
         self._set_aside = Spending()
-        self._settled = asyncio.Condition()
+        self._settled = asyncio.Event()
 
     @property
     def cost(self) -> float | None:
@@ -97,21 +97,20 @@ class Wallet:
             BudgetError: it does not fit, and no call is under way that could give something back.
         """
         most = Spending(1, prompt_tokens_at_most(messages), sampling.max_tokens or 0)
-        async with self._settled:
-            while (over := self._over(self.spent + self._set_aside + most)) is not None:
-                if not self._set_aside.requests:
-                    raise self._used_up(*over)
-                await self._settled.wait()
-            self._set_aside += most
+        while (over := self._over(self.spent + self._set_aside + most)) is not None:
+            if not self._set_aside.requests:
+                raise self._used_up(*over)
+            self._settled.clear()
+            await self._settled.wait()
+        self._set_aside += most
         return _Payment(self, most)
 
-    async def settle(self, most: Spending, completion: Completion | None) -> None:
+    def settle(self, most: Spending, completion: Completion | None) -> None:
         """Take what was set aside back, and count what was spent in its place."""
-        async with self._settled:
-            self._set_aside -= most
-            if completion is not None:
-                self.spent += Spending.of(completion)
-            self._settled.notify_all()
+        self._set_aside -= most
+        if completion is not None:
+            self.spent += Spending.of(completion)
+        self._settled.set()
 
     def _over(self, total: Spending) -> tuple[str, float, float] | None:
         limits: list[tuple[str, float | None, float | None]] = [
@@ -142,9 +141,9 @@ class _Payment:
     wallet: Wallet
     most: Spending
 
-    async def settle(self, completion: Completion | None) -> None:
+    def settle(self, completion: Completion | None) -> None:
         """See Wallet.settle."""
-        await self.wallet.settle(self.most, completion)
+        self.wallet.settle(self.most, completion)
 
 
 def _recorded(entry: dict[str, Any]) -> Spending:

@@ -7,9 +7,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import accumulate
 
+from gukbap.korean import windows
 from gukbap.stages.dedup.words import NUMERALS, Traits, traits, word_set
 
 # Each begins with a digit, so that a text without one is passed over quickly.
@@ -48,8 +49,6 @@ _OPPOSITE_WORDS = word_set(
 # Branches that begin with plain letters: the search passes over every other letter at once.
 _OPPOSITES = re.compile(_any_of(_OPPOSITE_WORDS))
 _NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
-#: so many slices are kept ready
-_COMMON_RUNS = 1024
 # Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _FIRST_CONSONANT = re.compile("[\u1100-\u1112]")
@@ -202,20 +201,7 @@ class Comparable:
 
     def shingles(self, length: int) -> frozenset[str]:
         """The distinct runs of `length` characters of `folded`; one shorter than that is its own."""
-        count = max(1, len(self.folded) - length + 1)
-        # All in C: this runs for every pair that is alike.
-        return frozenset(map(self.folded.__getitem__, _runs(length, count)))
-
-
-def _runs(length: int, count: int) -> Iterable[slice]:
-    if count <= _COMMON_RUNS:
-        return _common_runs(length)[:count]
-    return map(slice, range(count), range(length, length + count))
-
-
-@cache
-def _common_runs(length: int) -> list[slice]:
-    return [slice(start, start + length) for start in range(_COMMON_RUNS)]
+        return frozenset(windows(self.folded, length)) or frozenset((self.folded,))
 
 
 def turns(folded: str) -> tuple[int, list[str]]:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
+from gukbap.korean import windows
+
 #: Longer than what two Korean texts share by chance.
 PASSAGE_LETTERS = 12
 
@@ -128,18 +130,17 @@ def loops(text: str) -> bool:
 
     A short text that is one phrase over and over (fewer than half of its windows differ) counts too.
     """
-    bare = _bare(_CODE_BLOCK.sub(" ", text))
-    windows = _windows(bare, 16)
-    distinct = len(set(windows))
-    if distinct + 3 > len(windows):  # no window can come four times
-        return 2 * distinct < len(windows)
-    return 2 * distinct < len(windows) or max(Counter(windows).values()) >= 4
+    found = list(windows(_bare(_CODE_BLOCK.sub(" ", text)), 16))
+    distinct = len(set(found))
+    if distinct + 3 > len(found):  # no window can come four times
+        return 2 * distinct < len(found)
+    return 2 * distinct < len(found) or max(Counter(found).values()) >= 4
 
 
 def repeated_share(text: str) -> float:
     """Which share of a text's runs of 16 letters, code aside, stands there before; 0–1."""
-    windows = _windows(_bare(_CODE_BLOCK.sub(" ", text)), 16)
-    return 1 - len(set(windows)) / len(windows) if windows else 0.0
+    found = list(windows(_bare(_CODE_BLOCK.sub(" ", text)), 16))
+    return 1 - len(set(found)) / len(found) if found else 0.0
 
 
 def foreign_words(text: str, *known: str) -> bool:
@@ -157,7 +158,7 @@ def foreign_words(text: str, *known: str) -> bool:
 
 def likeness(one: str, other: str) -> float:
     """Jaccard similarity of two texts' character trigrams, spaces and signs aside; 0–1."""
-    first, second = set(_windows(_bare(one), 3)), set(_windows(_bare(other), 3))
+    first, second = set(windows(_bare(one), 3)), set(windows(_bare(other), 3))
     if not first or not second:
         return float(_bare(one) == _bare(other))
     return len(first & second) / len(first | second)
@@ -165,17 +166,13 @@ def likeness(one: str, other: str) -> float:
 
 def shares_passage(text: str, sources: Iterable[str], allowed: str) -> bool:
     """Whether 12 letters in a row of a source stand in a text, and not in an allowed text."""
-    shared = _passages(tuple(sources)).intersection(_windows(_bare(text), PASSAGE_LETTERS))
-    return bool(shared) and bool(shared.difference(_windows(_bare(allowed), PASSAGE_LETTERS)))
+    shared = _passages(tuple(sources)).intersection(windows(_bare(text), PASSAGE_LETTERS))
+    return bool(shared) and bool(shared.difference(windows(_bare(allowed), PASSAGE_LETTERS)))
 
 
 @cache
 def _passages(sources: tuple[str, ...]) -> frozenset[str]:
-    return frozenset().union(*(_windows(_bare(source), PASSAGE_LETTERS) for source in sources))
-
-
-def _windows(text: str, length: int) -> list[str]:
-    return [text[i : i + length] for i in range(len(text) - length + 1)]
+    return frozenset().union(*(windows(_bare(source), PASSAGE_LETTERS) for source in sources))
 
 
 def _sentences(text: str) -> list[str]:
