@@ -145,7 +145,7 @@ def test_tasks_on_several_machines_decide_what_one_run_decides(tmp_path: Path) -
     ranges = line_ranges(tmp_path / "rows.jsonl", 20_000)
     for lines in reversed(ranges):
         tasks.sign_lines(settings, tmp_path / "rows.jsonl", lines, tmp_path)
-    signed = [read_chunk(tmp_path / lines.name) for lines in ranges]
+    signed = [read_chunk(tasks.chunk_folder(tmp_path, lines)) for lines in ranges]
     bands = settings.dedup.bands
     targets = [tmp_path / "first", tmp_path / "second", tmp_path / "third"]
     for part, target in zip((range(3), range(3, 11), range(11, bands)), targets, strict=True):

@@ -210,15 +210,13 @@ def _swapped_nouns(mine: Sequence[_Changed], theirs: Sequence[_Changed]) -> int:
     """How many nouns gave way to others in the same places of the sentence."""
     if not mine or not theirs:
         return 0
-    here, there = (
-        Counter(
-            place
-            for one in side
-            if not _is_number(one.word) and (place := traits(one.word).place) is not None
-        )
-        for side in (mine, theirs)
-    )
-    return (here & there).total()
+    here, there = _noun_places(mine), _noun_places(theirs)
+    return sum(min(here.count(place), there.count(place)) for place in set(here))
+
+
+def _noun_places(changed: Sequence[_Changed]) -> list[str]:
+    places = [traits(one.word).place for one in changed if not _is_number(one.word)]
+    return [place for place in places if place is not None]
 
 
 def _changed_words(text: Comparable, spans: Sequence[Span]) -> list[_Changed]:

@@ -25,9 +25,8 @@ from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.columns import StoredTexts, read_array, write_array, write_texts
 from gukbap.stages.dedup.corpus import Corpus
+from gukbap.stages.dedup.signatures import FORMAT
 
-#: raised whenever an index of before cannot be read any more, or would be read wrongly
-FORMAT = 1
 _META = "index.json"
 #: what may differ between the runs that share an index
 _FREE = {"workers", "keep"}

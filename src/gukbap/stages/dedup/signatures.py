@@ -10,19 +10,21 @@ are cut into blocks, or the process.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.folding import Folded, fold
 from gukbap.stages.dedup.text import fixed_parts
 
+#: Raised whenever signatures of before cannot be compared with those of now.
+FORMAT = 2
 #: Permutations at the least, so that sketches tell enough where there are few bands.
 _LEAST_PERMUTATIONS = 64
 # Shingles hashed at once: the matrix stays in the processor's cache. Results do not depend on it.
@@ -109,10 +111,8 @@ def _contents(folded: Folded, parts: Sequence[tuple[str, ...]]) -> Iterator[byte
 
 
 def hashes128(contents: Iterable[bytes]) -> Words64:
-    """n × 2: 128 bits of a hash of each of some contents, the same in every process."""
-    made = hashlib.blake2b
-    empty = made(digest_size=16).digest()  # of what is too short to count
-    joined = b"".join([made(one, digest_size=16).digest() if one else empty for one in contents])
+    """n × 2: XXH3's 128 bits of each of some contents, the same in every process."""
+    joined = b"".join(map(xxhash.xxh3_128_digest, contents))
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
 
 
@@ -122,7 +122,7 @@ def _number_key(parts: tuple[str, ...]) -> int:
     if not parts:
         return 0
     content = "\0".join(sorted(parts)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+    return xxhash.xxh3_64_intdigest(content)
 
 
 def _minima(points: Words32, starts: Indices, settings: DedupConfig, seed: int) -> Words32:

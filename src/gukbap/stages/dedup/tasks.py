@@ -24,6 +24,7 @@ from gukbap.stages.dedup.index import Index
 from gukbap.stages.dedup.join import find_collisions, find_removals
 from gukbap.stages.dedup.memory import without_collections
 from gukbap.stages.dedup.reading import LineRange, line_ranges, read_range
+from gukbap.stages.dedup.signatures import FORMAT
 
 # Of the file, signed at once: what a process holds in memory. Results do not depend on them.
 _LEAST_BYTES, _MOST_BYTES = 4 << 20, 32 << 20
@@ -34,7 +35,7 @@ def sign_lines(settings: DedupSettings, source: Path, lines: LineRange, folder: 
 
     A folder that is there already is whole, and is kept.
     """
-    target = folder / lines.name
+    target = chunk_folder(folder, lines)
     if target.is_dir():
         return len(read_chunk(target))
     with without_collections():
@@ -65,7 +66,12 @@ def sign_file(
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-    return [read_chunk(folder / lines.name) for lines in ranges]
+    return [read_chunk(chunk_folder(folder, lines)) for lines in ranges]
+
+
+def chunk_folder(folder: Path, lines: LineRange) -> Path:
+    """Where the chunk of some lines lies: one of another release is not taken for it."""
+    return folder / f"{lines.name}-{FORMAT}"
 
 
 def _cores() -> int:

@@ -47,7 +47,8 @@ def by_number(corpus: Corpus, index: Index, removals: Sequence[Removal]) -> dict
 
 def removed_row(row: Row, removal: Removal, keeper_id: str) -> Removed:
     """The record of a row that went."""
-    return Removed(
+    # Not validated once more: there may be hundreds of thousands.
+    return Removed.model_construct(
         row=row,
         keeper_id=keeper_id,
         similarity=removal.likeness.jaccard,
