@@ -8,4 +8,3 @@ import numpy.typing as npt
 Words32 = npt.NDArray[np.uint32]
 Words64 = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]

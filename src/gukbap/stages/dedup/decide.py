@@ -241,12 +241,12 @@ def _measured(pairs: Words64, texts: Texts, settings: DedupConfig) -> Iterator[t
     edits = _edit_similarities(
         [folded[place] for place in left], [folded[place] for place in right], settings
     )
-    shared = jaccards(folded, left, right, settings.shingle_chars)
-    least = min(settings.jaccard, settings.rearranged_jaccard)
-    chosen = np.flatnonzero((rearranged | (edits > 0)) & (shared >= least))
-    columns = (*sides, edits, shared, rearranged)
-    for row, other, *known in zip(*(column[chosen].tolist() for column in columns), strict=True):
-        yield row, other, Measured(*known)
+    chosen = np.flatnonzero(rearranged | (edits > 0))
+    shared = jaccards(folded, left[chosen], right[chosen], settings.shingle_chars)
+    enough = shared >= min(settings.jaccard, settings.rearranged_jaccard)
+    columns = (*(column[chosen[enough]] for column in (*sides, edits, rearranged)), shared[enough])
+    for row, other, edit, order, jaccard in zip(*(column.tolist() for column in columns), strict=True):
+        yield row, other, Measured(edit, jaccard, order)
 
 
 def _edit_similarities(

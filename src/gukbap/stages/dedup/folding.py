@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gukbap.stages.dedup.arrays import Flags, Indices, Words32
+from gukbap.stages.dedup.arrays import Indices, Words32
 from gukbap.stages.dedup.text import PART_SIGNS, Comparable, compatible
 
 _PLANE = 0x10000
@@ -94,23 +94,26 @@ def fold(texts: Sequence[str]) -> Folded:
 
 def _fold(texts: Sequence[str]) -> Folded:
     points, ends, kinds = _read(texts)
-    unsure = _texts_with(kinds & _UNSURE != 0, ends).tolist()
+    unsure = _texts_with(np.flatnonzero(kinds & _UNSURE != 0), ends).tolist()
     if unsure:
         texts = list(texts)
         for number in unsure:
             texts[number] = compatible(texts[number])
         points, ends, kinds = _read(texts)
-    points = np.where(points < _PLANE, _table().compatible.take(points, mode="clip"), points)
+    becomes = _table().compatible.take(points, mode="clip")
+    points = becomes if points.max(initial=0) < _PLANE else np.where(points < _PLANE, becomes, points)
     made = _texts(points, ends)
-    places = np.flatnonzero(_letters(kinds, ends, made))
-    starts = _counts(places, ends)
-    return Folded(made, points.take(places), starts, _spans(kinds, ends))
+    places = _letters(kinds, ends, made)
+    return Folded(made, points.take(places), _counts(places, ends), _spans(kinds, ends))
 
 
 def comparables(texts: Sequence[str]) -> list[Comparable]:
     """Compatible texts, with their words found all at once."""
     points, ends, kinds = _read(texts)
-    apart = _texts(np.where(_letters(kinds, ends, texts), points, _SPACE), ends)
+    spaced = np.full(len(points), _SPACE)
+    places = _letters(kinds, ends, texts)
+    spaced[places] = points[places]
+    apart = _texts(spaced, ends)
     with_parts = _spans(kinds, ends)[:, 1].astype(np.bool_).tolist()
     return [
         Comparable.of_words(text, tuple(words.split()), parts=parts)
@@ -128,9 +131,10 @@ def _read(texts: Sequence[str]) -> tuple[Words32, Indices, npt.NDArray[np.uint8]
     """The code points of texts, where each text ends, and what is known of each point."""
     points, ends = code_points(texts)
     kinds = _table().kinds.take(points, mode="clip")
-    for place in np.flatnonzero(points >= _PLANE).tolist():
-        one = chr(points[place])
-        kinds[place] = _UNSURE | (_LETTER * one.isalnum()) | (_PART * one.isdecimal())
+    if points.max(initial=0) >= _PLANE:
+        for place in np.flatnonzero(points >= _PLANE).tolist():
+            one = chr(points[place])
+            kinds[place] = _UNSURE | (_LETTER * one.isalnum()) | (_PART * one.isdecimal())
     return points, ends, kinds
 
 
@@ -140,18 +144,22 @@ def _texts(points: Words32, ends: Indices) -> list[str]:
     return [joined[start:end] for start, end in zip([0, *listed], listed, strict=False)]
 
 
-def _letters(kinds: npt.NDArray[np.uint8], ends: Indices, texts: Sequence[str]) -> Flags:
-    """Which points are of words: letters and digits, or whatever is no space where a text has none."""
-    kept = np.asarray(kinds & _LETTER != 0)
-    for number in np.flatnonzero(np.diff(_counts(np.flatnonzero(kept), ends)) == 0).tolist():
-        signs = [not sign.isspace() for sign in texts[number]]
-        kept[ends[number] - len(signs) : ends[number]] = signs
-    return kept
+def _letters(kinds: npt.NDArray[np.uint8], ends: Indices, texts: Sequence[str]) -> Indices:
+    """The places of what words are of: letters and digits, or whatever is no space where a text has none."""
+    places = np.flatnonzero(kinds & _LETTER != 0)
+    without = np.flatnonzero(np.diff(_counts(places, ends)) == 0).tolist()
+    more = [
+        place
+        for number in without
+        for place, sign in enumerate(texts[number], int(ends[number]) - len(texts[number]))
+        if not sign.isspace()
+    ]
+    return np.sort(np.concatenate([places, np.array(more, np.int64)])) if more else places
 
 
-def _texts_with(marked: Flags, ends: Indices) -> Indices:
-    """Which texts have a marked point."""
-    return np.flatnonzero(np.diff(_counts(np.flatnonzero(marked), ends)))
+def _texts_with(places: Indices, ends: Indices) -> Indices:
+    """Which texts have any of the places."""
+    return np.flatnonzero(np.diff(_counts(places, ends)))
 
 
 def _spans(kinds: npt.NDArray[np.uint8], ends: Indices) -> Indices:

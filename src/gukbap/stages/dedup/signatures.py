@@ -2,7 +2,8 @@
 
 MinHash: Broder, "On the resemblance and containment of documents" (1997). Banding: with b bands of r
 minima each, two texts of Jaccard similarity s share a band with the probability 1 − (1 − s^r)^b. A
-permutation is h → a·h mod 2^32 with an odd, seeded a over well mixed shingles.
+permutation is h → a·h mod 2^32 with an odd, seeded a over well mixed shingles; a band's key is the upper half
+of the sum of its minima times 64-bit factors (multilinear hashing: Lemire and Kaser 2014).
 
 A signature depends on the text and the settings alone: not on the other texts, their order, how they
 are cut into blocks, or the process.
@@ -10,9 +11,10 @@ are cut into blocks, or the process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -59,22 +61,23 @@ def sign(texts: Sequence[str], settings: DedupConfig, seed: int, *, minhash: boo
     """
     folded = fold(texts)
     made, starts = folded.texts, folded.starts
-    spans = zip(made, *folded.spans.T.tolist(), strict=True)
-    parts = [fixed_parts(text[start:end]) if end else () for text, start, end in spans]
+    parts = _fixed_parts(folded)
     digests = hashes128(_contents(folded, parts))
     letters = np.diff(starts)
     if not minhash:
         none = np.zeros((0, len(made)), np.uint32), np.zeros((len(made), 0), np.uint64)
         return Signatures([], letters, digests, *none)
     minima = _minima(folded.points, starts, settings, seed)
-    numbers = np.array([_number_key(found) for found in parts], dtype=np.uint64)
+    numbers = np.zeros(len(made), np.uint64)
+    numbers[list(parts)] = [_number_key(found) for found in parts.values()]
     keys = np.empty((settings.bands, len(made)), dtype=np.uint32)
+    factors = _odd(seed + 1, settings.band_rows)
     for band in range(settings.bands):
         # Half of the bands look at the numbers, which keeps templates apart that are filled with numbers;
         # the others do not, since a number may be written in words.
-        key = (numbers if band % 2 == 0 else np.zeros_like(numbers)) + np.uint64(band)
-        for row in range(settings.band_rows):
-            key = mix(key ^ minima[band * settings.band_rows + row])
+        key = numbers.copy() if band % 2 == 0 else np.zeros_like(numbers)
+        for row, factor in enumerate(factors):
+            key += minima[band * settings.band_rows + row] * factor
         keys[band] = key >> np.uint64(32)
     return Signatures(made, letters, digests, keys, _sketches(minima))
 
@@ -101,13 +104,22 @@ def agreement(one: Words64, other: Words64, settings: DedupConfig) -> npt.NDArra
     return np.asarray(1.0 - 2.0 * different / permutations(settings))
 
 
-def _contents(folded: Folded, parts: Sequence[tuple[str, ...]]) -> Iterator[bytes]:
+def _fixed_parts(folded: Folded) -> dict[int, tuple[str, ...]]:
+    """Text → what it has of them (text.fixed_parts); most texts have none."""
+    places = np.flatnonzero(folded.spans[:, 1])
+    spans = zip(places.tolist(), *folded.spans[places].T.tolist(), strict=True)
+    found = ((place, fixed_parts(folded.texts[place][start:end])) for place, start, end in spans)
+    return {place: parts for place, parts in found if parts}
+
+
+def _contents(folded: Folded, parts: Mapping[int, tuple[str, ...]]) -> list[bytes]:
     """All that equal texts have in common, of each text."""
     points = folded.points.tobytes()
     bounds = (4 * folded.starts).tolist()
-    for start, end, found in zip(bounds, bounds[1:], parts, strict=False):
-        content = points[start:end]
-        yield content + "\0".join(found).encode("utf-32-le", "surrogatepass") if found else content
+    contents = [points[start:end] for start, end in pairwise(bounds)]
+    for place, found in parts.items():
+        contents[place] += "\0".join(found).encode("utf-32-le", "surrogatepass")
+    return contents
 
 
 def hashes128(contents: Iterable[bytes]) -> Words64:
@@ -119,8 +131,6 @@ def hashes128(contents: Iterable[bytes]) -> Words64:
 @lru_cache(1 << 14)
 def _number_key(parts: tuple[str, ...]) -> int:
     """Equal for the same numbers in any order: clauses may stand in another one."""
-    if not parts:
-        return 0
     content = "\0".join(sorted(parts)).encode("utf-8", "surrogatepass")
     return xxhash.xxh3_64_intdigest(content)
 
@@ -192,9 +202,13 @@ def _groups(counts: Indices) -> Iterator[slice]:
 
 
 def _factors(seed: int, count: int) -> Words32:
-    """Odd factors, drawn by the seed; the first ones do not depend on how many there are."""
-    drawn = mix(np.arange(count, dtype=np.uint64) + mix(np.array([seed], dtype=np.uint64)))
-    return (drawn >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+    """Odd factors of 32 bits."""
+    return (_odd(seed, count) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+
+
+def _odd(seed: int, count: int) -> Words64:
+    """Odd numbers, drawn by the seed; the first ones do not depend on how many there are."""
+    return mix(np.arange(count, dtype=np.uint64) + mix(np.array([seed], dtype=np.uint64))) | np.uint64(1)
 
 
 def _mix32(values: Words32) -> Words32:

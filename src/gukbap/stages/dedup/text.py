@@ -13,8 +13,8 @@ from itertools import accumulate
 from gukbap.korean import windows
 from gukbap.stages.dedup.words import NUMERALS, Traits, traits, word_set
 
-# Each begins with a digit, so that a text without one is passed over quickly.
-_NUMBER = re.compile(r"\d+(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
+# Each begins with one digit (\d\d*, not \d+), so that all before it is passed over quickly.
+_NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
 _LANGUAGE_MARK = re.compile(r"(?<=[a-z])(?:\+\+|#)")
 _SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
@@ -22,7 +22,7 @@ _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
 PART_SIGNS = "#+"
 # A number with what it counts, which tells "3명이 4개" from "4명이 3개" in whatever order they stand; a
 # particle behind the number counts nothing.
-_COUNTED = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
+_COUNTED = re.compile(r"(\d\d*(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
