@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-DEFAULT = Path(__file__).parents[1] / "../shared/data/logickor/evaluated"
+from bench.stored_judgements import add_evaluated
+
 BUDGET_SECONDS = 3.0
 RUNS = 5
 MODEL = "HumanF-MarkrAI/Gukbap-Mistral-7B"
@@ -48,7 +49,7 @@ def fastest(command: list[str]) -> tuple[float, str]:
 def main() -> None:
     """Time both in turn; print the ratio and what equals the card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--evaluated", type=Path, default=DEFAULT)
+    add_evaluated(parser)
     folder: Path = parser.parse_args().evaluated
     files = [str(path) for path in sorted(folder.rglob("*.jsonl"))]
     peer, _ = fastest([sys.executable, "-c", PEER, *files])

@@ -33,12 +33,12 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from bench.stored_judgements import add_evaluated
 from gukbap.benchmarks.judged import read_judged
 from gukbap.config import PromoteConfig, PromoteSettings
 from gukbap.language import audit
@@ -46,7 +46,6 @@ from gukbap.schemas import CATEGORIES, STRATEGIES, Judgement
 from gukbap.stages.promote import Conditions, Contender, Decision, RunEvidence, decide
 from gukbap.stages.scores.resampling import LEVEL, RESAMPLES, Floats
 
-DEFAULT = Path(__file__).parents[1] / "../shared/data/logickor/evaluated"
 GUKBAP, BASE = "HumanF-MarkrAI/Gukbap-Mistral-7B", "mistralai/mistral-7b-instruct-v0.2"
 #: of two verdicts on one answer, the share that differ (method facts), in turn 1 and turn 2
 DIFFERING = np.array([25 / 99, 19 / 41])
@@ -272,7 +271,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--evaluated", type=Path, default=DEFAULT)
+    add_evaluated(parser)
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--verdicts", type=int, nargs="*", default=[1, 3], help="k: verdicts on a turn")
     parser.add_argument("--json", action="store_true")

@@ -19,18 +19,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from bench.stored_judgements import add_evaluated
 from gukbap.benchmarks.judged import read_judged
 from gukbap.schemas import CATEGORIES, Judgement
 from gukbap.stages.scores import compare
 from gukbap.stages.scores.resampling import Floats, interval, overall
 from gukbap.stages.scores.slots import slots
 
-DEFAULT = Path(__file__).parents[1] / "../shared/data/logickor/evaluated"
 QUESTIONS = 42
 RESAMPLES = 4_000
 LEVEL, ALPHA = 0.95, 0.05
@@ -143,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--evaluated", type=Path, default=DEFAULT)
+    add_evaluated(parser)
     parser.add_argument("--simulations", type=int, default=4000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
