@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gukbap.adapters.folder_store import FolderStore
+from gukbap.adapters.stored_runs import stored_runs
 from gukbap.adapters.version_store import VersionStore, data_set_names
 from gukbap.data_versions import Manifest, StoredFile
 from gukbap.errors import InputError, StoreError
@@ -124,3 +125,13 @@ def test_a_manifest_that_is_none_is_one_clear_error(
     (place / f"{'a' * 16}.json").write_text(text)
     with pytest.raises(StoreError, match="is no Manifest"):
         versions.manifest("a" * 16)
+
+
+def test_a_data_set_is_not_taken_for_a_run(versions: VersionStore, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    versions.publish(tmp_path / "a", made(tmp_path / "a", "rows"))
+    assert versions.append(1, versions.ids()[0], "run-1")
+    (tmp_path / "store" / "run-1").mkdir()
+    (tmp_path / "store" / "run-1" / "run.json").write_text("{}")
+    assert data_set_names(store) == ["국밥"]
+    assert [run.name for run in stored_runs(store)] == ["run-1"]

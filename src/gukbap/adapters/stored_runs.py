@@ -10,6 +10,7 @@ from datetime import datetime
 from gukbap.adapters.object_keys import Entry
 from gukbap.adapters.stored_folders import KEEP, MANIFEST
 from gukbap.adapters.stores import Store
+from gukbap.adapters.version_store import is_data_set
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,17 @@ class StoredRun:
 
 
 def stored_runs(store: Store) -> list[StoredRun]:
-    """Every run in the store, the newest first; objects outside of folders are none."""
+    """Every run in the store, the newest first; objects outside of folders, and data sets, are none."""
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in store.entries(""):
         name, _, rest = entry.key.partition("/")
         if rest:
             found[name].append(entry)
-    runs = [_run(name, entries) for name, entries in found.items()]
+    runs = [
+        _run(name, entries)
+        for name, entries in found.items()
+        if not is_data_set(entry.key for entry in entries)
+    ]
     return sorted(runs, key=lambda run: (run.modified, run.name), reverse=True)
 
 

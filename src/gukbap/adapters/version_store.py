@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ LATEST = "latest"
 _ENTRY = re.compile(r"/log/(\d{6,})\.json$")
 _VERSION = re.compile(rf"/versions/([0-9a-f]{{{ID_DIGITS}}})\.json$")
 _NAME = re.compile(r"^([^/]+)/versions/")
+# Files come first: a data set may have no version yet.
+_FILE = re.compile(r"/files/[0-9a-f]{64}$")
 #: versions that an error names
 _NAMED = 10
 
@@ -42,6 +44,11 @@ def data_set_names(store: Store) -> list[str]:
     """The data sets of which the store has versions."""
     found = (_NAME.match(key) for key in store.list(""))
     return sorted({match[1] for match in found if match})
+
+
+def is_data_set(keys: Iterable[str]) -> bool:
+    """Whether the objects of one folder are all a data set's."""
+    return all(any(form.search(key) for form in (_FILE, _VERSION, _ENTRY)) for key in keys)
 
 
 class VersionStore:
