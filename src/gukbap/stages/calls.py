@@ -21,7 +21,6 @@ _TIME = "time"
 #: pieces of work under way for each call that the model takes at once: while some wait for the disk, as many
 #: are with the model
 WORK_FOR_A_CALL = 2
-
 #: how long a group of entries gathers before it is written: a thread and a sync for each few calls cost more
 GATHERING_SECONDS = 0.003
 
