@@ -57,12 +57,11 @@ def _prefix(size: int, share: float) -> int:
     return size - math.ceil(share * size - _ROUNDING) + 1
 
 
-def _shingles(text: str) -> set[str]:
-    folded = Comparable.of(text).folded
-    return {folded[place : place + _SHINGLE] for place in range(max(1, len(folded) - _SHINGLE + 1))}
+def _shingles(text: str) -> frozenset[str]:
+    return Comparable.of(text).shingles(_SHINGLE)
 
 
-def _rare_first(sets: Sequence[set[str]]) -> list[list[int]]:
+def _rare_first(sets: Sequence[frozenset[str]]) -> list[list[int]]:
     """Each set's shingles as their ranks from the rarest on; what decides ties does not depend on order."""
     counts = Counter(shingle for shingles in sets for shingle in shingles)
     ordered = sorted(counts, key=lambda shingle: (counts[shingle], shingle))

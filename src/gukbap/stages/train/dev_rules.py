@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from statistics import fmean
 
+from gukbap.korean import windows
 from gukbap.language import audit
 from gukbap.stages.generate.korean_signs import loops
 
@@ -103,7 +104,7 @@ def _share_in(text: str, source: str) -> float:
 
 def _trigrams(text: str) -> set[str]:
     letters = _letters(text)
-    return {letters[place : place + 3] for place in range(len(letters) - 2)}
+    return set(windows(letters, 3))
 
 
 def _letters(text: str) -> str:
