@@ -20,8 +20,8 @@ def endpoint_of(config: StoreConfig, environment: Mapping[str, str]) -> str:
     endpoint = config.endpoint_url or environment.get("MINIO_ENDPOINT")
     if not endpoint:
         raise ConfigError(
-            f"store.url {config.url} needs a server",
-            expected="store.endpoint_url, or the environment variable MINIO_ENDPOINT",
+            f"{config.url} needs a server",
+            expected="the environment variable MINIO_ENDPOINT, or, for store.url alone, store.endpoint_url",
             fix="for a local MinIO: MINIO_ENDPOINT=http://127.0.0.1:9000",
         )
     # In a cluster the variable is commonly host:port, without TLS.
