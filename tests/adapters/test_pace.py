@@ -50,6 +50,22 @@ async def _starts(pace: Pace, clock: Clock, count: int, tokens: int = 10) -> lis
     return found
 
 
+def test_calls_begin_as_soon_as_there_is_room(clock: Clock) -> None:
+    async def run() -> tuple[list[float], int]:
+        pace = Pace(4, clock=clock)
+        begun = []
+        for _ in range(4):
+            await pace.begin(10)
+            begun.append(clock.now)
+        waiting = asyncio.ensure_future(pace.begin(10))
+        await REAL_SLEEP(0)
+        return begun, waiting.cancel()
+
+    begun, waited = asyncio.run(run())
+    assert begun == [1000.0] * 4
+    assert waited  # the fifth has no room
+
+
 def test_no_more_calls_in_a_minute_than_the_server_allows(clock: Clock) -> None:
     times = asyncio.run(_starts(Pace(8, requests_per_minute=5, clock=clock), clock, 16))
     for index in range(len(times) - 5):

@@ -30,15 +30,16 @@ _FOREIGN = re.compile(f"(?![{HANGUL_RANGES}{_LATIN}])[^\\W\\d_]")
 # a Korean particle) is a spelling mistake; longer runs are a phrase in another language.
 SLIP_LETTERS: Final = 6
 _WORD = re.compile(r"[^\W\d_]+")
+# The groups of _RUN bear the names of the scripts.
+_BY_GROUP: dict[str, Script] = {script: script for script in SCRIPTS}
 
 
 def letters_by_script(text: str) -> dict[Script, int]:
     """Letters of each script in a text; signs of formulas are no letters."""
     counts: dict[Script, int] = dict.fromkeys(SCRIPTS, 0)
     for run in _RUN.finditer(text):
-        script = run.lastgroup
-        if script:
-            counts[script] += run.end() - run.start()  # type: ignore[index]  # the group names are the scripts
+        if run.lastgroup:
+            counts[_BY_GROUP[run.lastgroup]] += run.end() - run.start()
     return counts
 
 
