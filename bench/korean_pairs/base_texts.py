@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bench.korean_pairs.particles import marked, resolved
 from bench.korean_pairs.styles import POLITE, STYLES, sentences_of, styled
 from bench.korean_pairs.synonyms import rephrased
-from bench.korean_pairs.texts import CLOSERS, MAINS, OPENERS, WORDS
+from bench.korean_pairs.texts import CLOSERS, MAINS, MATERIALS, OPENERS, TASKS, WORDS
 
 _SLOT = re.compile(r"{([a-z]+)(\d*)}")
 
@@ -95,6 +95,14 @@ def composed_texts(seed: int) -> Iterator[BaseText]:
         if not seen[frame] & signatures:
             seen[frame] |= signatures
             yield base
+
+
+def about_material(draw: random.Random) -> BaseText:
+    """A short request about a text of six to nine statements, which stands behind it."""
+    parts = (draw.choice(TASKS), *_numbered(draw.sample(MATERIALS, draw.randint(6, 9)), 7))
+    slots = [slot[1] + slot[2] for part in parts for slot in _SLOT.finditer(part)]
+    words = drawn_words(draw, dict.fromkeys(slots))
+    return BaseText(tuple(map(marked, parts)), 0, words, draw.choice(STYLES))
 
 
 def _composed(draw: random.Random, frame: int) -> BaseText:

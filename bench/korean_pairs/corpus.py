@@ -14,13 +14,15 @@ from itertools import islice
 from typing import Literal
 
 from bench.korean_pairs import duplicates, twins
-from bench.korean_pairs.base_texts import BaseText, composed_texts, given_text
+from bench.korean_pairs.base_texts import BaseText, about_material, composed_texts, given_text
 
 Label = Literal["duplicate", "twin"]
 Half = Literal["tuning", "reported"]
 
 #: Shares of the base texts with a near-duplicate and with a twin; the others stand alone.
 DUPLICATE_SHARE, TWIN_SHARE = 0.3, 0.15
+# Kinds whose base texts are requests about a longer text.
+_ABOUT_MATERIAL = frozenset(("task", "same task"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def _pair(
     kinds = duplicates.KINDS if label == "duplicate" else twins.KINDS
     order = draw.sample(sorted(kinds), len(kinds))
     for kind in sorted(order, key=lambda kind: made[label, kind]):
-        other = kinds[kind](base, draw)
-        if other is not None and other != base.text:
-            return Pair(label, kind, base.text, other)
+        own = about_material(draw) if kind in _ABOUT_MATERIAL else base
+        other = kinds[kind](own, draw)
+        if other is not None and other != own.text:
+            return Pair(label, kind, own.text, other)
     return None

@@ -285,4 +285,9 @@ def two_kinds(base: BaseText, draw: random.Random) -> str | None:
     return second(changed, draw)
 
 
-KINDS: Final[dict[str, Variant]] = {**SINGLE, "two kinds": two_kinds}
+def same_task(base: BaseText, draw: random.Random) -> str | None:
+    """A short request about a text, with one change of any small kind."""
+    return draw.choice((particles, endings, spacing, typo, punctuation, courtesy))(base, draw)
+
+
+KINDS: Final[dict[str, Variant]] = {**SINGLE, "two kinds": two_kinds, "same task": same_task}

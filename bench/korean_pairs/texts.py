@@ -13,6 +13,8 @@ _TEXTS: Final[dict[str, Any]] = tomllib.loads(
 MAINS: Final[tuple[str, ...]] = tuple(_TEXTS["mains"])
 OPENERS: Final[tuple[str, ...]] = tuple(_TEXTS["openers"])
 CLOSERS: Final[tuple[str, ...]] = tuple(_TEXTS["closers"])
+TASKS: Final[tuple[str, ...]] = tuple(_TEXTS["tasks"])
+MATERIALS: Final[tuple[str, ...]] = tuple(_TEXTS["materials"])
 #: Kind → words. A slot is called after its kind, with a number where a frame has several of one kind.
 WORDS: Final[dict[str, tuple[str, ...]]] = {
     kind: tuple(words.split("; ")) for kind, words in _TEXTS["words"].items()

@@ -11,7 +11,7 @@ from typing import Final
 from bench.korean_pairs.base_texts import BaseText, drawn_words, kind_of
 from bench.korean_pairs.styles import negated, sentences_of
 from bench.korean_pairs.synonyms import swapped, whole_word
-from bench.korean_pairs.texts import ANTONYMS, UNITS, WORDS
+from bench.korean_pairs.texts import ANTONYMS, TASKS, UNITS, WORDS
 
 #: What a twin is made of; None where the kind cannot be had of this text.
 Twin = Callable[[BaseText, random.Random], str | None]
@@ -168,6 +168,13 @@ def antonym(base: BaseText, draw: random.Random) -> str | None:
     return base.finished(swapped(polite, *draw.choice(pairs))) if pairs else None
 
 
+def task(base: BaseText, draw: random.Random) -> str | None:
+    """Another short request about the same text."""
+    request, *material = base.parts
+    other = draw.choice([task for task in TASKS if task != request])
+    return replace(base, parts=(other, *material)).text
+
+
 def _drawn_slot(base: BaseText, draw: random.Random, kinds: Container[str]) -> str | None:
     slots = [slot for slot in base.main_slots() if kind_of(slot) in kinds]
     return draw.choice(slots) if slots else None
@@ -197,4 +204,5 @@ KINDS: Final[dict[str, Twin]] = {
     "direction": direction,
     "negation": negation,
     "antonym": antonym,
+    "task": task,
 }

@@ -106,6 +106,82 @@ def test_other_words_for_the_same_task_are_near_duplicates(one: str, other: str)
     assert compared(one, other) is not None
 
 
+# A request about a longer text, which stands behind or before it.
+MATERIAL = (
+    "지난 주말에 가족과 함께 오래된 시장을 찾았다. 좁은 골목마다 갓 구운 빵 냄새가 풍겼고, 어머니는 나물을 "
+    "고르느라 한참을 서 계셨다. 아버지는 낡은 시계를 고치는 가게 앞에서 옛날이야기를 들려주셨다. 저녁에는 "
+    "비가 조금 내렸지만 모두의 얼굴은 환했다."
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("다음 글을 요약해 주세요.", "다음 글을 번역해 주세요."),
+        ("다음 글을 영어로 옮겨 주세요.", "다음 글을 일본어로 옮겨 주세요."),
+        ("다음 글의 제목을 지어 주시겠어요?", "다음 글의 주제를 말해 주시겠어요?"),
+        ("다음 글을 이어서 써 주세요.", "다음 글의 맞춤법을 고쳐 주세요."),
+        ("아버지의 성격을 설명해 주세요.", "어머니의 성격을 설명해 주세요."),
+    ],
+)
+def test_another_request_about_the_same_text_is_another_task(one: str, other: str) -> None:
+    assert compared(f"{one} {MATERIAL}", f"{other} {MATERIAL}") is None
+    assert compared(f"{MATERIAL} {one}", f"{MATERIAL} {other}") is None
+    assert compared(f"{one} {MATERIAL}", f"{MATERIAL} {other}") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("다음 글을 요약해 주세요.", "다음 글을 요약해 줘."),
+        ("다음 글을 요약해 주세요.", "안녕하세요. 다음 글을 요약해 주세요."),
+        ("다음 글을 자세히 요약해 주세요.", "다음 글을 상세히 요약해 주세요."),
+    ],
+)
+def test_the_same_request_about_the_same_text_is_a_near_duplicate(one: str, other: str) -> None:
+    assert compared(f"{one} {MATERIAL}", f"{other} {MATERIAL}") is not None
+    assert compared(f"{MATERIAL} {one}", f"{MATERIAL} {other}") is not None
+    assert compared(f"{one} {MATERIAL}", f"{one} {MATERIAL.replace('조금', '잠깐')}") is not None
+
+
+ABOUT = "{} 준비하는 계획을 표로 정리하고 빠뜨리기 쉬운 점을 동생에게 설명하듯이 알려 주세요"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *("10원으로|10만원으로", "10만 원으로|10 원으로", "10만 원으로|10억 원으로", "5m 끈을|5cm 끈을"),
+        *(
+            "3시 약속을|3시간 약속을",
+            "3시 약속을|3시 반 약속을",
+            "5개 안에|5개월 안에",
+            "2주 동안|2주년 동안",
+        ),
+        *("두 시간 안에|두 시 안에", "20도에서|20%에서", "20%를|20%p를", "3월에|3개월에", "100 ml를|100 l를"),
+        *("1학년 수업을|1학기 수업을", "100 미터를|100 킬로미터를", "3명을 위해|3쌍을 위해"),
+        *("대학생을|중학생을", "초등학생을|고등학생을", "판매자를|구매자를", "형을|동생을", "봄을|가을을"),
+        *("짧게|길게", "간단히|자세히", "재미있게|진지하게", "시로|편지로"),
+    ],
+)
+def test_another_amount_person_or_manner_is_another_task(pair: str) -> None:
+    one, other = (ABOUT.format(words) for words in pair.split("|"))
+    assert compared(one, other) is None
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *("20%는|20%가", "3명에게|3명한테", "5개를|5개만", "10만 원으로|10만원으로", "100%로|100% 로"),
+        *("세 가지를|3가지를", "두 명이|두 사람이", "1등을|1위를", "3킬로그램을|3kg을", "10분 동안|10분간"),
+        *("3번이나|3번", "1부터 10까지|1에서 10까지", "2024년에|2024년도에", "3가지 방법을|3가지 요령을"),
+        *("자세히|자세하게", "쉽게|알기 쉽게", "아직|여전히"),
+    ],
+)
+def test_another_form_of_an_amount_or_manner_is_a_near_duplicate(pair: str) -> None:
+    one, other = (ABOUT.format(words) for words in pair.split("|"))
+    assert compared(one, other) is not None
+
+
 def test_a_changed_noun_matters_less_in_a_long_text() -> None:
     long = " ".join([BASE, *(BASE.replace("도서관", place) for place in ("경로당", "복지관", "주민 센터"))])
     assert compared(long, long.replace("스마트폰", "컴퓨터", 1)) is not None
@@ -134,6 +210,7 @@ def test_numbers_keep_their_order_and_their_thousands() -> None:
         ("역사를 역사의 역사는 역사와 역사에서는", "역사"),
         ("가을을 가을이 가을에 가을", "가을"),
         ("좋습니다 좋아요", "좋"),
+        ("아들을 아들이 아들", "아들"),
     ],
 )
 def test_stems_lose_particles_and_endings(forms: str, root: str) -> None:
@@ -145,3 +222,10 @@ def test_stems_lose_particles_and_endings(forms: str, root: str) -> None:
 def test_likeness_has_no_direction_and_a_text_is_like_itself(one: str, other: str) -> None:
     assert compared(one, one) == Likeness("same", 1.0, 1.0)
     assert compared(one, other) == compared(other, one)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="가다요 줘1.?!\n\t\u3000\U0001f600", max_size=40))
+def test_every_word_stands_in_one_sentence(text: str) -> None:
+    prepared = Comparable.of(text)
+    assert len(prepared.asking) == len(prepared.words)

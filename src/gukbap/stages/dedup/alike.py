@@ -6,21 +6,19 @@ The answer depends on the two texts and the thresholds alone, and not on which o
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
 from gukbap.config import DedupConfig
+from gukbap.stages.dedup.changes import Changed, changed_words, changes, is_number, surroundings
 from gukbap.stages.dedup.text import Comparable, jaccard, turns
 from gukbap.stages.dedup.words import NUMERALS, common_form, is_grammar, is_telling, stem, traits
 
-_ABOUT = 3
 _DENIALS = frozenset(("안", "못"))
-Span = tuple[int, int]
 Reason = Literal["same", "near", "rearranged"]
 
 
@@ -84,6 +82,8 @@ def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) ->
     least = settings.rearranged_similarity
     if not Levenshtein.normalized_similarity(one.sorted_stems, other.sorted_stems, score_cutoff=least):
         return False
+    if one.has_material and other.has_material and one.asked - other.asked and other.asked - one.asked:
+        return False
     return not _change_roles(one, other)
 
 
@@ -102,53 +102,42 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
 
     "서울의 역사를 알려 줘" and "부산의 역사를 알려 줘" are two tasks, since a noun gave way to another in
     the same place of the sentence; the same change in a long text is none, and neither are a few other
-    words.
+    words, but for those of a request about long material.
     """
     if one.parts != other.parts and one.numbers != other.numbers:
         return False
-    here, there = _changes(one, other)
-    if turns(_surroundings(one, here)) != turns(_surroundings(other, there)):
+    here, there = changes(one, other)
+    if turns(surroundings(one, here)) != turns(surroundings(other, there)):
         return False
-    mine, theirs = _changed_words(one, here), _changed_words(other, there)
+    mine, theirs = changed_words(one, here), changed_words(other, there)
     every = [changed.word for changed in (*mine, *theirs)]
     suspicious = one.parts != other.parts or any(map(is_telling, every))
     if suspicious and (one.numbers != other.numbers or not _DENIALS.isdisjoint(every)):
         return False
     if _change_places([word.stem for word in mine], [word.stem for word in theirs]):
         return False
+    if any(word.counts for word in (*mine, *theirs)) and one.amounts != other.amounts:
+        return False
+    # Numbers are the same by now, and one text may write a digit.
+    mine, theirs = ([word for word in words if word.word not in NUMERALS] for words in (mine, theirs))
     mine, theirs = _without_common_forms(mine, theirs)
     if any(word.counts for word in mine) and any(word.counts for word in theirs):
         return False
+    if not _has_room(mine, theirs, max(len(one.words), len(other.words)), settings):
+        return False
+    return not (_asks_otherwise(one, mine) and _asks_otherwise(other, theirs))
+
+
+def _asks_otherwise(text: Comparable, changed: Sequence[Changed]) -> bool:
+    """Whether a changed word stands in a request about material: then it makes another task of it."""
+    return bool(changed) and text.has_material and any(text.asking[word.place] for word in changed)
+
+
+def _has_room(mine: Sequence[Changed], theirs: Sequence[Changed], words: int, settings: DedupConfig) -> bool:
+    """Whether so many words have room for the changed ones."""
     nouns = _swapped_nouns(mine, theirs)
     rest = max(len(mine), len(theirs)) - nouns
-    words = max(len(one.words), len(other.words))
     return nouns * settings.words_a_noun <= words and rest * settings.words_a_change <= words
-
-
-def _changes(one: Comparable, other: Comparable) -> tuple[list[Span], list[Span]]:
-    """The spans of both folded texts between which they are alike, in their order."""
-    here, there = [], []
-    start = begin = 0
-    for end, stop, size in Levenshtein.editops(one.folded, other.folded).as_matching_blocks():
-        if end > start or stop > begin:
-            here.append((start, end))
-            there.append((begin, stop))
-        start, begin = end + size, stop + size
-    return here, there
-
-
-def _surroundings(text: Comparable, spans: Sequence[tuple[int, int]]) -> str:
-    """What changed, and the syllables about it: elsewhere both texts are alike."""
-    parts: list[str] = []
-    begin, last = 0, -1
-    for start, end in (*spans, (len(text.folded) + 2 * _ABOUT + 1,) * 2):
-        # Both texts have as much between two changes, so the parts of both are cut alike.
-        if last >= 0 and start - last > 2 * _ABOUT:
-            parts.append(text.folded[max(0, begin - _ABOUT) : last + _ABOUT])
-            last = -1
-        begin = start if last < 0 else begin
-        last = end
-    return " ".join(parts)
 
 
 def _change_places(mine: Sequence[str], theirs: Sequence[str]) -> bool:
@@ -166,18 +155,9 @@ def _change_roles(one: Comparable, other: Comparable) -> bool:
     return len({role.stem for role in mine - theirs} & {role.stem for role in theirs - mine}) > 1
 
 
-class _Changed(NamedTuple):
-    """A word of content that differs."""
-
-    word: str
-    stem: str
-    #: whether it is what a number counts
-    counts: bool
-
-
 def _without_common_forms(
-    mine: Sequence[_Changed], theirs: Sequence[_Changed]
-) -> tuple[list[_Changed], list[_Changed]]:
+    mine: Sequence[Changed], theirs: Sequence[Changed]
+) -> tuple[list[Changed], list[Changed]]:
     """The words that have no counterpart which says the same or is a slip of the finger away."""
     left, right = [], list(theirs)
     first = 0
@@ -192,8 +172,8 @@ def _without_common_forms(
     return left, right
 
 
-def _is_same_word(one: _Changed, other: _Changed) -> bool:
-    if common_form(one.stem) == common_form(other.stem):
+def _is_same_word(one: Changed, other: Changed) -> bool:
+    if common_form(one.stem) == common_form(other.stem) or (one.counts and one.counts == other.counts):
         return True
     if one.counts or other.counts or min(len(one.word), len(other.word)) < 3:
         return False
@@ -206,7 +186,7 @@ def _letters(word: str) -> str:
     return unicodedata.normalize("NFD", word)
 
 
-def _swapped_nouns(mine: Sequence[_Changed], theirs: Sequence[_Changed]) -> int:
+def _swapped_nouns(mine: Sequence[Changed], theirs: Sequence[Changed]) -> int:
     """How many nouns gave way to others in the same places of the sentence."""
     if not mine or not theirs:
         return 0
@@ -214,40 +194,6 @@ def _swapped_nouns(mine: Sequence[_Changed], theirs: Sequence[_Changed]) -> int:
     return sum(min(here.count(place), there.count(place)) for place in set(here))
 
 
-def _noun_places(changed: Sequence[_Changed]) -> list[str]:
-    places = [traits(one.word).place for one in changed if not _is_number(one.word)]
+def _noun_places(changed: Sequence[Changed]) -> list[str]:
+    places = [traits(one.word).place for one in changed if not is_number(one.word)]
     return [place for place in places if place is not None]
-
-
-def _changed_words(text: Comparable, spans: Sequence[Span]) -> list[_Changed]:
-    """The words of content of whose stems half or more lies in the spans, and changed units of numbers."""
-    words = text.words
-    changed: list[_Changed] = []
-    for number, count in _touched(text, spans):
-        word = words[number]
-        root = stem(word)
-        counts = count > 0 and (word[0].isdecimal() or (number > 0 and _is_number(words[number - 1])))
-        if word in NUMERALS:
-            changed.append(_Changed(word, word, False))
-        elif counts or (2 * count >= len(root) and not is_grammar(root)):
-            changed.append(_Changed(word, root, counts))
-    return changed
-
-
-def _touched(text: Comparable, spans: Sequence[Span]) -> Iterable[tuple[int, int]]:
-    """The numbers of the words that reach into the spans, and how much of each one's stem does."""
-    words, ends = text.words, text.ends
-    inside: dict[int, int] = {}
-    for start, end in spans:
-        number = bisect_right(ends, start)
-        while start < end:
-            word, stop = words[number], ends[number]
-            within = min(stop - len(word) + len(stem(word)), end) - start
-            inside[number] = inside.get(number, 0) + (within if within > 0 else 0)
-            start = stop
-            number += 1
-    return inside.items()
-
-
-def _is_number(word: str) -> bool:
-    return word[0].isdecimal() or word in NUMERALS

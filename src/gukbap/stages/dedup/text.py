@@ -11,7 +11,8 @@ from functools import cached_property
 from itertools import accumulate
 
 from gukbap.korean import windows
-from gukbap.stages.dedup.words import NUMERALS, Traits, traits, word_set
+from gukbap.stages.dedup.units import amounts, counted
+from gukbap.stages.dedup.words import NUMERALS, Traits, common_form, is_asking, traits, word_set
 
 # Each begins with one digit (\d\d*, not \d+), so that all before it is passed over quickly.
 _NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
@@ -20,9 +21,6 @@ _SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
 #: A compatible text without any of these has no fixed parts.
 PART_SIGNS = "#+"
-# A number with what it counts, which tells "3명이 4개" from "4명이 3개" in whatever order they stand; a
-# particle behind the number counts nothing.
-_COUNTED = re.compile(r"(\d\d*(?:,\d{3})*(?:\.\d+)*)\s*([^\W\d_이입인은는을를의에과와로도만가랑]?)")
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
@@ -37,17 +35,19 @@ def _any_of(words: Iterable[str]) -> str:
 # ahead lets the search skip whatever cannot begin one.
 _NUMERAL = re.compile(
     rf"(?=[{''.join(sorted({numeral[0] for numeral in NUMERALS}))}])(?<![가-힣])"
-    rf"({_any_of(NUMERALS)})(?:\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
+    rf"({_any_of(NUMERALS)})(\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
 )
 # What the same sentence may say of either of two: swapped, it is another task.
 _OPPOSITE_WORDS = word_set(
     "월요일 화요일 수요일 목요일 금요일 토요일 일요일 객관 주관 오전 오후 아침 저녁 장점 단점 강점 약점 오른 "
-    "왼 찬성 반대 증가 감소 긍정 부정 최대 최소 최고 최저 과거 미래 입구 출구 빠르 빨리 느리 천천 맞는 "
-    "맞은 틀린 틀렸 늘리 늘어 줄이 줄어 높은 높이 낮은 낮추 쉬운 쉽게 어려운 어렵게 넓은 좁은 밝은 어두운 "
-    "남았 떨어졌 이전 이후 성공 실패 상승 하락 동쪽 서쪽 남쪽 북쪽"
+    "왼 찬성 반대 증가 감소 긍정 부정 최대 최소 최고 최저 과거 미래 입구 출구 빠르 빨리 느리 천천 "
+    "틀린 틀렸 늘리 늘어 줄이 줄어 높은 높이 낮은 낮추 쉬운 쉽게 어려운 어렵게 넓은 좁은 밝은 어두운 "
+    "남았 떨어졌 이전 이후 성공 실패 상승 하락 동쪽 서쪽 남쪽 북쪽 짧은 짧게 길게 작은 작게 나중 존댓말 반말 "
+    "거꾸로 싸게 비싸게 이상 이하 미만 초과 초등학 고등학"
 )
-# Branches that begin with plain letters: the search passes over every other letter at once.
-_OPPOSITES = re.compile(_any_of(_OPPOSITE_WORDS))
+# Branches that begin with plain letters: the search passes over every other letter at once. "알맞은" is
+# no opposite of "틀린".
+_OPPOSITES = re.compile(rf"{_any_of(_OPPOSITE_WORDS)}|맞(?<!알맞)[는은]")
 _NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
 # Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -59,6 +59,9 @@ _FINALS = (
     "\u1106\u1107\0\u1109\u110a\u110b\u110c\u110e\u110f\u1110\u1111\u1112"
 )
 _SIGNS = re.compile(r"[\W_]+")
+# Shorter are the openings of requests: what one has, and why one asks.
+_MATERIAL_WORDS = 20
+_SENTENCE_ENDS = re.compile(r"(?<=[.?!])\s+|\n")
 
 
 def compatible(text: str) -> str:
@@ -136,6 +139,27 @@ class Comparable:
         return tuple(filter(None, _SIGNS.split(self.text))) or tuple(self.text.split())
 
     @cached_property
+    def asking(self) -> list[bool]:
+        """For each of its words whether it stands in a request or a question."""
+        asking: list[bool] = []
+        for sentence in _SENTENCE_ENDS.split(self.text):
+            words = list(filter(None, _SIGNS.split(sentence)))
+            asks = sentence.rstrip().endswith("?") or bool(words and is_asking(words[-1]))
+            asking += [asks] * len(words)
+        return asking or [False] * len(self.words)
+
+    @cached_property
+    def has_material(self) -> bool:
+        """Whether so much stands beside its requests that they are about that."""
+        return len(self.words) >= _MATERIAL_WORDS <= self.asking.count(False)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The stems of content in its requests, in the forms that stand for all."""
+        words = zip(self.traits, self.asking, strict=True)
+        return frozenset(common_form(one.stem) for one, asking in words if asking and not one.grammar)
+
+    @cached_property
     def sorted_words(self) -> list[str]:
         """Its words in the order of the alphabet."""
         return sorted(self.words)
@@ -157,11 +181,17 @@ class Comparable:
 
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
-        """Its numbers with what they count, sorted: equal for clauses in another order."""
-        if not self.parts and not _NUMERAL.search(self.text):
-            return ()
-        found = _COUNTED.findall(self._in_digits)
-        return tuple(sorted((number.replace(",", ""), unit) for number, unit in found))
+        """Its numbers with their units, sorted: equal for clauses in another order."""
+        return counted(self._in_digits) if self._may_count else ()
+
+    @cached_property
+    def amounts(self) -> tuple[tuple[str, str], ...]:
+        """Its numbers with their units, in their order; those in words are among them."""
+        return amounts(self._in_digits) if self._may_count else ()
+
+    @property
+    def _may_count(self) -> bool:
+        return bool(self.parts or _NUMERAL.search(self.text))
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -170,7 +200,7 @@ class Comparable:
 
     @cached_property
     def _in_digits(self) -> str:
-        return _NUMERAL.sub(lambda found: NUMERALS[found[1]], self.text)
+        return _NUMERAL.sub(lambda found: NUMERALS[found[1]] + found[2], self.text)
 
     @cached_property
     def traits(self) -> tuple[Traits, ...]:

@@ -44,6 +44,11 @@ _FORMS = {
     "나": "이나",
     "라는": "이라는",
 }
+# These are particles behind a single syllable, too, which the stem leaves there: "딸을", "봄에".
+_BEHIND_ONE = "을를에의로와과"
+# So are these, by which one manner, or what something is, takes the place of another.
+_MANNERS = word_set("게 하게")
+_COPULAS = word_set("입니다 이다 이에요 예요 인가요 이야 야 이고 이며 인")
 _SUFFIXES = _PARTICLES | _ENDINGS
 _LONGEST = max(map(len, _SUFFIXES))
 # Words that carry grammar, degree or politeness, by their stems and by themselves.
@@ -52,7 +57,7 @@ _GRAMMAR = word_set(
     "주 줘 줘요 줄래 주세요 주시 주십시오 줄래요 바랍니다 바라 대해 대하여 대한 관해 관하여 관한 위해 "
     "위한 위하여 통해 통한 것 수 등 및 좀 더 그 이 저 있 없 하 되 보 싶 같 때문 까닭 경우 있습니다 "
     "합니다 또한 그리고 해 합 할 한 함 했 돼 됩 된 될 매우 아주 정말 무척 참 가장 꼭 반드시 다시 잘 많이 "
-    "조금 약간 모두 함께 먼저 바로 아래 다음 자세히 간단히 간략히 짧게 알려 알려주 설명 작성 써 쓰 적 말 "
+    "조금 약간 모두 함께 먼저 바로 아래 다음 알려 알려주 설명 작성 써 쓰 적 말 "
     "부탁 부탁드립니다 드리 드려"
 )
 # Words of instructions that say the same.
@@ -63,7 +68,8 @@ _SYNONYMS = {
         "내외 안팎 정도 가량", "자주 흔히", "추천 권", "소개 안내", "알맞 적당 적절", "모두 전부 다",
         "순서 차례", "의견 생각 견해", "작성 쓰 써 적", "만들 준비 마련", "정리 간추려 간추리",
         "점검 확인", "특징 특성", "차이 차이점", "질문 물음", "대답 답 답변", "사용 이용",
-        "아이 어린이",
+        "아이 어린이", "자세히 상세히 구체적 자세하게 상세하게", "간단히 간략히 간단하게 간략하게",
+        "친절히 친절하게", "뒤에 후에", "중에 가운데", "이야기 얘기", "비용 경비", "아직 여전히",
     )
     for word in group.split()
 }  # fmt: skip
@@ -78,8 +84,16 @@ NUMERALS = {
     for one in ones_forms.split() or [""]
     if ten + one
 }
+# What these would leave is another word: "이어서" is of "잇다", not of "이".
+_IRREGULAR = {"이어": "잇", "이어서": "잇"}
 # Begin a word that denies or counts.
 _TELLING = ("안", "못", *sorted(NUMERALS))
+# End a request or a question that has no question mark.
+_ASKING = (
+    "세요", "시오", "줘", "줘요", "주라", "해라", "하라", "써라", "줄래", "래요", "까", "까요", "나요",
+    "인가요", "는가요", "은가요", "는지", "은지", "인지", "바랍니다", "바란다", "바라", "드립니다", "드려요",
+    "싶습니다", "싶어요", "싶어", "궁금합니다", "궁금해요", "궁금해", "하기", "쓰기",
+)  # fmt: skip
 _FINALS = 28
 _FIRST, _LAST = ord("가"), ord("힣")
 #: ㄴ ㄹ ㅁ ㅂ ㅆ: finals that belong to an ending and not to the stem
@@ -92,6 +106,21 @@ _PLAIN = {6: 20, 14: 13}
 def is_grammar(stemmed: str) -> bool:
     """Whether a word of this stem says nothing of its own."""
     return stemmed in _GRAMMAR
+
+
+def is_particle(ending: str) -> bool:
+    """Whether letters are a particle."""
+    return ending in _PARTICLES
+
+
+def is_suffix(letters: str) -> bool:
+    """Whether letters are a particle or an ending."""
+    return letters in _SUFFIXES
+
+
+def is_asking(last: str) -> bool:
+    """Whether a sentence is a request or a question, by its last word."""
+    return last.endswith(_ASKING)
 
 
 class Traits(NamedTuple):
@@ -121,10 +150,12 @@ def is_telling(word: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A folded word without its particles or ending; at least one syllable stays."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     for length in range(min(_LONGEST, len(word) - 1), 0, -1):
         suffix = word[-length:]
-        # A single syllable may be part of a short noun: "가을", "나이".
-        if suffix in _SUFFIXES and len(word) - length >= (2 if length == 1 else 1):
+        # A single syllable may be part of a short noun, and "들" is of "아들": "가을", "나이".
+        if suffix in _SUFFIXES and len(word) - length >= (2 if length == 1 or suffix[0] == "들" else 1):
             rest = word[:-length]
             return rest if suffix in _PARTICLES else _open(rest)
     return word
@@ -137,7 +168,13 @@ def common_form(stemmed: str) -> str:
 
 def place_in_sentence(word: str, stemmed: str) -> str | None:
     """What particle a noun has, in one of its forms; None where the word is no noun by its looks."""
+    if stemmed == word and len(word) == 2 and word[1] in _BEHIND_ONE:
+        return _FORMS.get(word[1], word[1])
     particle = word[len(stemmed) :]
+    if particle in _MANNERS:
+        return "게"
+    if len(stemmed) > 1 and particle in _COPULAS:
+        return "이다"
     if len(stemmed) < 2 or (particle and particle not in _PARTICLES):
         return None
     return _FORMS.get(particle, particle)

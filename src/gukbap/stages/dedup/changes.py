@@ -1,0 +1,105 @@
+"""Where two texts differ, and in which words."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from string import digits
+from typing import NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from gukbap.stages.dedup.text import Comparable
+from gukbap.stages.dedup.units import is_amount, unit_of
+from gukbap.stages.dedup.words import NUMERALS, is_grammar, is_suffix, stem
+
+_ABOUT = 3
+# A word has changed where at least one in so many letters of its stem has: 초등학생 is no 고등학생.
+_LETTERS_A_CHANGE = 4
+Span = tuple[int, int]
+
+
+class Changed(NamedTuple):
+    """A word of content that differs."""
+
+    word: str
+    stem: str
+    #: what a number counts in it: a unit, or letters that are none; "" where it counts nothing
+    counts: str
+    #: its number in the text
+    place: int
+
+
+def changes(one: Comparable, other: Comparable) -> tuple[list[Span], list[Span]]:
+    """The spans of both folded texts between which they are alike, in their order."""
+    here, there = [], []
+    start = begin = 0
+    for end, stop, size in Levenshtein.editops(one.folded, other.folded).as_matching_blocks():
+        if end > start or stop > begin:
+            here.append((start, end))
+            there.append((begin, stop))
+        start, begin = end + size, stop + size
+    return here, there
+
+
+def surroundings(text: Comparable, spans: Sequence[Span]) -> str:
+    """What changed, and the syllables about it: elsewhere both texts are alike."""
+    parts: list[str] = []
+    begin, last = 0, -1
+    for start, end in (*spans, (len(text.folded) + 2 * _ABOUT + 1,) * 2):
+        # Both texts have as much between two changes, so the parts of both are cut alike.
+        if last >= 0 and start - last > 2 * _ABOUT:
+            parts.append(text.folded[max(0, begin - _ABOUT) : last + _ABOUT])
+            last = -1
+        begin = start if last < 0 else begin
+        last = end
+    return " ".join(parts)
+
+
+def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
+    """The words of content that changed in the spans, and what numbers count there."""
+    words = text.words
+    changed: list[Changed] = []
+    for number, count in _touched(text, spans):
+        word = words[number]
+        root = stem(word)
+        counts = _counted_in(word, words[number - 1] if number else "")
+        if word in NUMERALS:
+            changed.append(Changed(word, word, "", number))
+        elif counts or (_LETTERS_A_CHANGE * count >= len(root) and not is_grammar(root)):
+            changed.append(Changed(word, root, counts, number))
+    return changed
+
+
+def _touched(text: Comparable, spans: Sequence[Span]) -> Iterable[tuple[int, int]]:
+    """The numbers of the words that reach into the spans, and how much of each one's stem does."""
+    words, ends = text.words, text.ends
+    inside: dict[int, int] = {}
+    for start, end in spans:
+        number = bisect_right(ends, start)
+        while start < end:
+            word, stop = words[number], ends[number]
+            within = min(stop - len(word) + len(stem(word)), end) - start
+            inside[number] = inside.get(number, 0) + (within if within > 0 else 0)
+            start = stop
+            number += 1
+    return inside.items()
+
+
+@lru_cache(1 << 14)
+def _counted_in(word: str, before: str) -> str:
+    """What a number counts in a word: its letters behind digits, or all of it behind a number."""
+    apart = not word[0].isdecimal()
+    letters = word if apart else word.lstrip(digits)
+    if not letters or (apart and not (before in NUMERALS or is_amount(before, letters))):
+        return ""
+    if unit := unit_of(letters, apart=apart):
+        return unit
+    root = stem(letters)
+    return "" if is_suffix(letters) or is_grammar(root) else root
+
+
+def is_number(word: str) -> bool:
+    """Whether a folded word is a number or begins with one."""
+    return word[0].isdecimal() or word in NUMERALS
