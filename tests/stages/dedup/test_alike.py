@@ -48,9 +48,21 @@ def test_korean_variants_are_near_duplicates(variant: str) -> None:
         ("책이 1,000권 있는 서재를 꾸며 주세요", "책이 1000권 있는 서재를 꾸며 주세요"),
         ("ＡＢＣ 순서를 외우는 노래", "abc 순서를 외우는 노래"),
         (BASE, unicodedata.normalize("NFD", BASE)),
+        ("A/S 센터와 F-16을 설명해 주세요", "AS 센터와 F16을 설명해 주세요"),
+        ("max = 최댓값 - 가장 큰 값", "max: 최댓값, 가장 큰 값"),
         ("", " "),
     ],
-    ids=["sign", "space", "no space", "thousands", "full width", "NFD", "empty"],
+    ids=[
+        "sign",
+        "space",
+        "no space",
+        "thousands",
+        "full width",
+        "NFD",
+        "slash and hyphen",
+        "sign beside words",
+        "empty",
+    ],
 )
 def test_the_same_text_in_another_form_is_the_same(one: str, other: str) -> None:
     assert compared(one, other) == Likeness("same", 1.0, 1.0)
@@ -68,6 +80,8 @@ def test_the_same_text_in_another_form_is_the_same(one: str, other: str) -> None
         ("영어에서 일본어로 옮길 때 주의할 점", "일본어에서 영어로 옮길 때 주의할 점"),
         ("사과를 세 명이 나누어 먹는 방법을 적어 주세요", "사과를 네 명이 나누어 먹는 방법을 적어 주세요"),
         ("12 + 5의 값을 구하고 풀이를 적어 주세요", "12 × 5의 값을 구하고 풀이를 적어 주세요"),
+        ("x + 3 = 7일 때 x의 값을 구해 주세요", "x - 3 = 7일 때 x의 값을 구해 주세요"),
+        ("a > b일 때 성립하는 식을 적어 주세요", "a < b일 때 성립하는 식을 적어 주세요"),
         ("기온이 -5도일 때 할 일을 알려 주세요", "기온이 5도일 때 할 일을 알려 주세요"),
         ("길이가 3.5미터인 끈을 설명해 주세요", "길이가 35미터인 끈을 설명해 주세요"),
         ("C++로 정렬 함수를 작성해 주세요", "C#으로 정렬 함수를 작성해 주세요"),

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gukbap.stages.dedup import folding
 from gukbap.stages.dedup.folding import comparables, fold
-from gukbap.stages.dedup.text import Comparable, compatible, fixed_parts
+from gukbap.stages.dedup.text import Comparable, compatible, fixed_parts_within
 
 # What combines, changes its length, is of another plane, or makes a fixed part.
-DELICATE = "가각ㄱㅏ\u1100\u1161\u11a8Ａé\u0301\u0307İßﬁ①½Ⅷ\u200b\u00ad\ud800😀𝐀𠀀#+-.,12 \0\n_"
+DELICATE = "가각ㄱㅏ\u1100\u1161\u11a8Ａé\u0301\u0307İßﬁ①½Ⅷ\u200b\u00ad\ud800😀𝐀𠀀#+-=<×ax(.,12 \0\n_"
 
 
 def _check(texts: list[str]) -> None:
@@ -22,7 +22,9 @@ def _check(texts: list[str]) -> None:
     points = [folded.points[start:end].tobytes() for start, end in bounds]
     assert points == [text.folded.encode("utf-32-le", "surrogatepass") for text in alone]
     spans = zip(folded.texts, folded.spans.tolist(), strict=True)
-    assert [fixed_parts(text[start:end]) for text, (start, end) in spans] == [text.parts for text in alone]
+    assert [fixed_parts_within(text, start, end) for text, (start, end) in spans] == [
+        text.parts for text in alone
+    ]
     for one, other in zip(comparables(folded.texts), alone, strict=True):
         assert (one.words, one.folded, one.parts) == (other.words, other.folded, other.parts)
 

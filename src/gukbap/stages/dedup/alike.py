@@ -190,10 +190,15 @@ def _swapped_nouns(mine: Sequence[Changed], theirs: Sequence[Changed]) -> int:
     """How many nouns gave way to others in the same places of the sentence."""
     if not mine or not theirs:
         return 0
-    here, there = _noun_places(mine), _noun_places(theirs)
-    return sum(min(here.count(place), there.count(place)) for place in set(here))
+    swapped, left = 0, _noun_places(theirs)
+    for places in _noun_places(mine):
+        match = next((number for number, others in enumerate(left) if not places.isdisjoint(others)), None)
+        if match is not None:
+            del left[match]
+            swapped += 1
+    return swapped
 
 
-def _noun_places(changed: Sequence[Changed]) -> list[str]:
-    places = [traits(one.word).place for one in changed if not is_number(one.word)]
-    return [place for place in places if place is not None]
+def _noun_places(changed: Sequence[Changed]) -> list[frozenset[str]]:
+    places = [traits(one.word).places for one in changed if not is_number(one.word)]
+    return [frozenset(one) for one in places if one]

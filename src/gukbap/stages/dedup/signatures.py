@@ -23,10 +23,10 @@ import xxhash
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.folding import Folded, fold
-from gukbap.stages.dedup.text import fixed_parts
+from gukbap.stages.dedup.text import fixed_parts_within
 
 #: Raised whenever signatures of before cannot be compared with those of now.
-FORMAT = 2
+FORMAT = 3
 #: Permutations at the least, so that sketches tell enough where there are few bands.
 _LEAST_PERMUTATIONS = 64
 # Shingles hashed at once: the matrix stays in the processor's cache. Results do not depend on it.
@@ -108,7 +108,7 @@ def _fixed_parts(folded: Folded) -> dict[int, tuple[str, ...]]:
     """Text → what it has of them (text.fixed_parts); most texts have none."""
     places = np.flatnonzero(folded.spans[:, 1])
     spans = zip(places.tolist(), *folded.spans[places].T.tolist(), strict=True)
-    found = ((place, fixed_parts(folded.texts[place][start:end])) for place, start, end in spans)
+    found = ((place, fixed_parts_within(folded.texts[place], start, end)) for place, start, end in spans)
     return {place: parts for place, parts in found if parts}
 
 

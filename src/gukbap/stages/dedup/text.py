@@ -19,8 +19,13 @@ _NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
 _LANGUAGE_MARK = re.compile(r"(?<=[a-z])(?:\+\+|#)")
 _SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
-#: A compatible text without any of these has no fixed parts.
-PART_SIGNS = "#+"
+#: A compatible text without any of these and without digits has no fixed parts.
+PART_SIGNS = "#-+−*/⁄×÷^=<>"
+# An operator beside a letter that stands for a number: "x + 3", "a < b". A hyphen or slash without spaces is
+# none: "A/S", "F-16".
+_OPERATOR = r"\s*([+−*×÷^=<>]=?|(?<=\s)[-/](?=\s))\s*"
+_LETTER = "[a-z](?![a-z])"
+_ALGEBRA = re.compile(rf"(?<![a-z])[a-z]{_OPERATOR}(?=[(\d]|{_LETTER})|\d{_OPERATOR}(?=[(]|{_LETTER})")
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
@@ -43,7 +48,7 @@ _OPPOSITE_WORDS = word_set(
     "왼 찬성 반대 증가 감소 긍정 부정 최대 최소 최고 최저 과거 미래 입구 출구 빠르 빨리 느리 천천 "
     "틀린 틀렸 늘리 늘어 줄이 줄어 높은 높이 낮은 낮추 쉬운 쉽게 어려운 어렵게 넓은 좁은 밝은 어두운 "
     "남았 떨어졌 이전 이후 성공 실패 상승 하락 동쪽 서쪽 남쪽 북쪽 짧은 짧게 길게 작은 작게 나중 존댓말 반말 "
-    "거꾸로 싸게 비싸게 이상 이하 미만 초과 초등학 고등학"
+    "거꾸로 싸게 비싸게 이상 이하 미만 초과 초등학 고등학 삼각 사각"
 )
 # Branches that begin with plain letters: the search passes over every other letter at once. "알맞은" is
 # no opposite of "틀린".
@@ -87,13 +92,19 @@ def _with_final(found: re.Match[str]) -> str:
 def fixed_parts(text: str) -> tuple[str, ...]:
     """What no change of spelling alters in a compatible text.
 
-    These are its numbers in their order (1,000 is 1000) with their signs, the operators between them,
-    and the marks that tell C++ from C#. Letters and digits alone would lose all of it.
+    These are its numbers in their order (1,000 is 1000) with their signs, the operators between them and
+    beside letters that stand for numbers, and the marks that tell C++ from C#. Letters and digits alone
+    would lose all of it.
     """
     numbers = _with_signs(text) if _HAS_SIGN.search(text) else _NUMBER.findall(text)
     if "," in text:
         numbers = [number.replace(",", "") for number in numbers]
     return tuple(numbers)
+
+
+def fixed_parts_within(text: str, start: int, end: int) -> tuple[str, ...]:
+    """The fixed parts of a compatible text in which all digits and PART_SIGNS stand between two places."""
+    return fixed_parts(text if _HAS_SIGN.search(text, start, end) else text[start:end])
 
 
 def _with_signs(text: str) -> list[str]:
@@ -108,7 +119,8 @@ def _with_signs(text: str) -> list[str]:
             parts.append(text[start - 1])
         parts.append(number[0])
         end = number.end()
-    return parts + _LANGUAGE_MARK.findall(text)
+    algebra = [found[1] or found[2] for found in _ALGEBRA.finditer(text)]
+    return parts + _LANGUAGE_MARK.findall(text) + algebra
 
 
 def _is_operand(sign: str) -> bool:

@@ -44,9 +44,10 @@ _FORMS = {
     "나": "이나",
     "라는": "이라는",
 }
-# These are particles behind a single syllable, too, which the stem leaves there: "딸을", "봄에".
+# Particles behind a single syllable, which the stem keeps; "사과" and "전라도" only end like that.
 _BEHIND_ONE = "을를에의로와과"
-# So are these, by which one manner, or what something is, takes the place of another.
+_SHORT = 3
+# By these one manner, or what something is, takes the place of another.
 _MANNERS = word_set("게 하게")
 _COPULAS = word_set("입니다 이다 이에요 예요 인가요 이야 야 이고 이며 인")
 _SUFFIXES = _PARTICLES | _ENDINGS
@@ -127,8 +128,8 @@ class Traits(NamedTuple):
     """What a folded word is like."""
 
     stem: str
-    #: as place_in_sentence has it
-    place: str | None
+    #: as places_in_sentence has it
+    places: tuple[str, ...]
     #: its stem says nothing of its own
     grammar: bool
 
@@ -138,7 +139,7 @@ class Traits(NamedTuple):
 def traits(word: str) -> Traits:
     """Look at a folded word."""
     root = stem(word)
-    return Traits(root, place_in_sentence(word, root), is_grammar(root))
+    return Traits(root, places_in_sentence(word, root), is_grammar(root))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -166,18 +167,25 @@ def common_form(stemmed: str) -> str:
     return _SYNONYMS.get(stemmed, stemmed)
 
 
-def place_in_sentence(word: str, stemmed: str) -> str | None:
-    """What particle a noun has, in one of its forms; None where the word is no noun by its looks."""
-    if stemmed == word and len(word) == 2 and word[1] in _BEHIND_ONE:
-        return _FORMS.get(word[1], word[1])
+def places_in_sentence(word: str, stemmed: str) -> tuple[str, ...]:
+    """What particle a noun has, in one of its forms; also none where a short noun may end like that itself.
+
+    Empty where the word is no noun by its looks.
+    """
     particle = word[len(stemmed) :]
+    if word in _PARTICLES:
+        return ()
     if particle in _MANNERS:
-        return "게"
+        return ("게",)
     if len(stemmed) > 1 and particle in _COPULAS:
-        return "이다"
-    if len(stemmed) < 2 or (particle and particle not in _PARTICLES):
-        return None
-    return _FORMS.get(particle, particle)
+        return ("이다",)
+    if len(word) == 2 and word[1] in _BEHIND_ONE:
+        particle = word[1]
+    elif particle and particle not in _PARTICLES:
+        return ()
+    place = _FORMS.get(particle, particle)
+    is_short = len(word) - len(particle) == 1 and len(word) <= _SHORT
+    return (place, "") if is_short else (place,) if len(stemmed) > 1 else ()
 
 
 def _open(rest: str) -> str:
