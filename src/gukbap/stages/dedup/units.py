@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from string import digits
 
@@ -15,11 +16,11 @@ _SAME_UNITS = (
     "주 주일 주간", "살 세", "번 회", "등 위", "쪽 페이지", "kcal 킬로칼로리",
 )  # fmt: skip
 _OTHER_UNITS = (
-    "개 번째 가지 권 마리 시 시간 분 초 잔 병 장 대 줄 문장 문단 단락 편 곳 월 일 주년 년 년대 학년 학기 반 "
-    "시반 시간반 "
-    "인분 배 차례 차 차선 단계 조각 그릇 송이 벌 켤레 자루 판 척 채 원 달러 유로 엔 위안 점 점대 호 호선 층 "
-    "평 곡 통 봉지 숟가락 큰술 작은술 컵 그루 다발 묶음 상자 세트 팀 강 자 글자 단어 낱말 항목 방울 모금 쌍 "
-    "놈 분기 세기 박 끼 제곱미터 kw kwh w v hz mhz ghz kb mb gb tb px s ms h min cal dl"
+    "개 번째 가지 권 마리 시 시간 분 초 잔 병 장 대 줄 문장 문단 단락 편 곳 월 일 주년 년 년대 학년 "
+    "학기 반 시반 시간반 인분 배 차례 차 차선 단계 조각 그릇 송이 벌 켤레 자루 판 척 채 원 달러 유로 엔 "
+    "위안 점 점대 호 호선 층 평 곡 통 봉지 숟가락 큰술 작은술 컵 그루 다발 묶음 상자 세트 팀 강 자 글자 "
+    "단어 낱말 항목 방울 모금 쌍 놈 분기 세기 박 끼 제곱미터 kw kwh w v hz mhz ghz kb mb gb tb px s ms "
+    "h min cal dl"
 )
 _UNITS = {form: group.split()[0] for group in _SAME_UNITS for form in group.split()} | {
     unit: unit for unit in _OTHER_UNITS.split()
@@ -42,20 +43,18 @@ def amounts(text: str) -> tuple[tuple[str, str], ...]:
     Numbers are without the comma of thousands; a unit begins with its magnitude (만원), and 3시 반 has a
     unit of its own.
     """
-    return tuple(
-        (number.replace(",", ""), _unit(word, following, bool(space)))
-        for number, space, word, following in _AMOUNT.findall(text)
-    )
+    return tuple((number, unit) for number, unit, _ in _amounts(text))
 
 
 def counted(text: str) -> tuple[tuple[str, str], ...]:
     """The same, sorted, where what is no known unit, nor a particle, is told apart by its first letter."""
-    return tuple(
-        sorted(
-            (number.replace(",", ""), _unit(word, following, bool(space)) or _first_letter(word))
-            for number, space, word, following in _AMOUNT.findall(text)
-        )
-    )
+    return tuple(sorted((number, unit or _first_letter(word)) for number, unit, word in _amounts(text)))
+
+
+def _amounts(text: str) -> Iterator[tuple[str, str, str]]:
+    """Each number, its unit, and the word in which that stands."""
+    for number, space, word, following in _AMOUNT.findall(text):
+        yield number.replace(",", ""), _unit(word, following, bool(space)), word
 
 
 def is_amount(word: str, following: str) -> bool:
