@@ -130,7 +130,7 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
 
 def _asks_otherwise(text: Comparable, changed: Sequence[Changed]) -> bool:
     """Whether a changed word stands in a request about material: then it makes another task of it."""
-    return bool(changed) and text.has_material and any(text.asking[word.place] for word in changed)
+    return bool(changed) and text.has_material and any(text.asking[word.number] for word in changed)
 
 
 def _has_room(mine: Sequence[Changed], theirs: Sequence[Changed], words: int, settings: DedupConfig) -> bool:

@@ -27,8 +27,8 @@ class Changed(NamedTuple):
     stem: str
     #: what a number counts in it: a unit, or letters that are none; "" where it counts nothing
     counts: str
-    #: its number in the text
-    place: int
+    #: which of the text's words it is
+    number: int
 
 
 def changes(one: Comparable, other: Comparable) -> tuple[list[Span], list[Span]]:

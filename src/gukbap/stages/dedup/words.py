@@ -184,8 +184,9 @@ def places_in_sentence(word: str, stemmed: str) -> tuple[str, ...]:
     elif particle and particle not in _PARTICLES:
         return ()
     place = _FORMS.get(particle, particle)
-    is_short = len(word) - len(particle) == 1 and len(word) <= _SHORT
-    return (place, "") if is_short else (place,) if len(stemmed) > 1 else ()
+    if len(word) - len(particle) == 1 and len(word) <= _SHORT:
+        return (place, "")
+    return (place,) if len(stemmed) > 1 else ()
 
 
 def _open(rest: str) -> str:
