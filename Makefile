@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+KERNELS := tools/kernels.py src/gukbap/stages/dedup/kernels.c
 # Test processes at once; a file's tests stay together, since they share servers.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu); echo $$((n < 8 ? n : 8)))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -13,7 +14,7 @@ help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
 # Torch first and alone: it comes from whatever pip finds, at the one pinned version.
-$(INSTALLED): pyproject.toml constraints.txt tools/install_helm.py
+$(INSTALLED): pyproject.toml constraints.txt tools/install_helm.py $(KERNELS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,kfp,tracking,server,local,up,dev]'

@@ -33,6 +33,7 @@ RUN find /opt/gukbap/lib/python3.*/site-packages -type d -name tests -prune -exe
 
 FROM needs AS project
 COPY README.md LICENSE ./
+COPY tools/kernels.py tools/
 COPY src src
 COPY components components
 COPY pipelines pipelines

@@ -19,6 +19,7 @@ RUN python3 requirements.py vllm > requirements.txt \
  && python3 -m pip install --no-cache-dir --root /project \
       --constraint image.txt --constraint rest.txt --requirement requirements.txt
 COPY README.md LICENSE ./
+COPY tools/kernels.py tools/
 COPY src src
 COPY components components
 COPY pipelines pipelines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,6 +19,7 @@ from packaging.version import Version
 from tools import lock
 
 ROOT = Path(__file__).resolve().parent.parent
+KERNELS = "gukbap/stages/dedup/libkernels.so"
 
 
 def constraints() -> dict[str, Version]:
@@ -68,9 +71,13 @@ def test_pins_leave_out_the_project_builds_and_cuda() -> None:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, built as pip builds it."""
-    folder = tmp_path_factory.mktemp("wheel")
+    return _wheel(tmp_path_factory.mktemp("wheel"), os.environ.get("CC", "cc"))
+
+
+def _wheel(folder: Path, compiler: str) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(folder)]
-    done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True)
+    environment = {**os.environ, "CC": compiler}
+    done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return next(folder.glob("gukbap-*.whl"))
 
@@ -82,11 +89,25 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
         str(path.relative_to(base))
         for base, package in ((ROOT / "src", "gukbap"), (ROOT, "components"), (ROOT, "pipelines"))
         for path in (base / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
     assert expected - packed == set()
     assert {"gukbap/data/seeds.jsonl", "components/images.py", "pipelines/recipes/smoke.yaml"} <= packed
     assert not {name.split("/")[0] for name in packed} & {"tests", "bench", "tools", "docker", "helm"}
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_a_compiler_s_wheel_has_kernels_for_any_python_of_its_platform(wheel: Path) -> None:
+    assert re.fullmatch(r"gukbap-[\d.]+-py3-none-(?!any)\w+\.whl", wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        assert KERNELS in archive.namelist()
+
+
+def test_without_a_compiler_the_wheel_is_of_python_alone(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "no-such-compiler")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert KERNELS not in archive.namelist()
 
 
 def test_an_installed_wheel_finds_its_recipes(wheel: Path, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def _findings(recipe: Recipe) -> Iterator[Finding]:
     yield from _modules(recipe)
     yield _memory()
     yield _disk()
+    yield _kernels()
     yield _accelerators(recipe)
     yield attempt("inputs", lambda: _inputs(recipe))
     for name, endpoint in (("teacher", recipe.teacher), ("judge", recipe.judge.endpoint)):
@@ -159,6 +160,15 @@ def _disk() -> Finding:
     if free < _DISK:
         return Finding("disk", "warning", f"{free / 1e9:.1f} GB free here", f"free {_DISK / 1e9:.0f} GB")
     return Finding("disk", "ok", f"{free / 1e9:.0f} GB free here")
+
+
+def _kernels() -> Finding:
+    from gukbap.stages.dedup import kernels
+
+    if kernels.library() is None:
+        fix = "install a C compiler, then gukbap once more"
+        return Finding("near-dedup", "warning", "not compiled: the same results, more slowly", fix)
+    return Finding("near-dedup", "ok", "compiled")
 
 
 def _accelerators(recipe: Recipe) -> Finding:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bench.korean_rows import planted_rows
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup import signatures
-from gukbap.stages.dedup.signatures import agreement, sign
+from gukbap.stages.dedup import minhash
+from gukbap.stages.dedup.minhash import agreement
+from gukbap.stages.dedup.signatures import sign
 from gukbap.stages.dedup.text import Comparable, jaccard
 
 SETTINGS = DedupConfig()
@@ -30,18 +31,18 @@ def test_estimates_are_as_good_as_theory_and_near_datasketchs() -> None:
     one, other = (np.array([pair[side] for pair in close]) for side in (0, 1))
     exact = np.array([pair[2] for pair in close])
     estimated = agreement(signed.sketches[one], signed.sketches[other], SETTINGS)
-    permutations = signatures.permutations(SETTINGS)
+    permutations = minhash.permutations(SETTINGS)
     errors = (estimated - exact) / np.sqrt((1 - exact**2) / permutations)
     assert abs(errors.mean()) < 0.15
     assert 0.85 < errors.std() < 1.15
     oracle = []
     for grams in prepared:
-        minhash = MinHash(num_perm=permutations)
-        minhash.update_batch([gram.encode() for gram in sorted(grams)])
-        oracle.append(minhash)
-    theirs = np.array([oracle[a].jaccard(oracle[b]) for a, b in zip(one, other, strict=True)])
+        theirs = MinHash(num_perm=permutations)
+        theirs.update_batch([gram.encode() for gram in sorted(grams)])
+        oracle.append(theirs)
+    peers = np.array([oracle[a].jaccard(oracle[b]) for a, b in zip(one, other, strict=True)])
     # By theory √((1 + J) / J): they keep 32 bits of a minimum, a sketch one.
-    assert np.std(estimated - exact) < 2 * np.std(theirs - exact)
+    assert np.std(estimated - exact) < 2 * np.std(peers - exact)
 
 
 def test_bands_propose_as_many_pairs_as_the_settings_promise() -> None:
@@ -79,8 +80,8 @@ def test_digests_say_what_the_exact_comparison_says(texts: list[str]) -> None:
 
 def test_neighbours_and_blocks_change_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sign(TEXTS, SETTINGS, 42)
-    monkeypatch.setattr(signatures, "_HASHES_AT_ONCE", 300)
-    monkeypatch.setattr(signatures, "_TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr(minhash, "_HASHES_AT_ONCE", 300)
+    monkeypatch.setattr(minhash, "_TEXTS_AT_ONCE", 7)
     half = sign(TEXTS[300:], SETTINGS, 42)
     assert (half.keys == whole.keys[:, 300:]).all()
     assert (half.sketches == whole.sketches[300:]).all()

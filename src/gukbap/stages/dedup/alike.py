@@ -77,7 +77,7 @@ def likeness(
 def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:
     if one.turns != other.turns or one.counted != other.counted:
         return False
-    if one.sorted_words == other.sorted_words:
+    if len(one.ends) == len(other.ends) and one.sorted_words == other.sorted_words:
         return True
     least = settings.rearranged_similarity
     if not Levenshtein.normalized_similarity(one.sorted_stems, other.sorted_stems, score_cutoff=least):
@@ -123,14 +123,14 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     mine, theirs = _without_common_forms(mine, theirs)
     if any(word.counts for word in mine) and any(word.counts for word in theirs):
         return False
-    if not _has_room(mine, theirs, max(len(one.words), len(other.words)), settings):
+    if not _has_room(mine, theirs, max(len(one.ends), len(other.ends)), settings):
         return False
-    return not (_asks_otherwise(one, mine) and _asks_otherwise(other, theirs))
+    return not (mine and theirs and _asks_otherwise(one, mine) and _asks_otherwise(other, theirs))
 
 
 def _asks_otherwise(text: Comparable, changed: Sequence[Changed]) -> bool:
     """Whether a changed word stands in a request about material: then it makes another task of it."""
-    return bool(changed) and text.has_material and any(text.asking[word.number] for word in changed)
+    return text.has_material and any(text.asking[word.number] for word in changed)
 
 
 def _has_room(mine: Sequence[Changed], theirs: Sequence[Changed], words: int, settings: DedupConfig) -> bool:

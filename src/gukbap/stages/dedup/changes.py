@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from string import digits
 from typing import NamedTuple
@@ -59,12 +59,11 @@ def surroundings(text: Comparable, spans: Sequence[Span]) -> str:
 
 def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     """The words of content that changed in the spans, and what numbers count there."""
-    words = text.words
     changed: list[Changed] = []
-    for number, count in _touched(text, spans):
-        word = words[number]
+    for number, count in _touched(text, spans).items():
+        word = text.word(number)
         root = stem(word)
-        counts = _counted_in(word, words[number - 1] if number else "")
+        counts = _counted_in(word, text.word(number - 1) if number else "")
         if word in NUMERALS:
             changed.append(Changed(word, word, "", number))
         elif counts or (_LETTERS_A_CHANGE * count >= len(root) and not is_grammar(root)):
@@ -72,19 +71,20 @@ def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     return changed
 
 
-def _touched(text: Comparable, spans: Sequence[Span]) -> Iterable[tuple[int, int]]:
+def _touched(text: Comparable, spans: Sequence[Span]) -> dict[int, int]:
     """The numbers of the words that reach into the spans, and how much of each one's stem does."""
-    words, ends = text.words, text.ends
+    folded, ends = text.folded, text.ends
     inside: dict[int, int] = {}
     for start, end in spans:
         number = bisect_right(ends, start)
         while start < end:
-            word, stop = words[number], ends[number]
-            within = min(stop - len(word) + len(stem(word)), end) - start
+            begin, stop = ends[number - 1] if number else 0, ends[number]
+            bare = begin + len(stem(folded[begin:stop]))
+            within = (bare if bare < end else end) - start
             inside[number] = inside.get(number, 0) + (within if within > 0 else 0)
             start = stop
             number += 1
-    return inside.items()
+    return inside
 
 
 @lru_cache(1 << 14)

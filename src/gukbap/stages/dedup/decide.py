@@ -22,8 +22,8 @@ from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.collisions import Collisions, pack, unpack
 from gukbap.stages.dedup.folding import comparables
+from gukbap.stages.dedup.minhash import agreement
 from gukbap.stages.dedup.shingles import jaccards
-from gukbap.stages.dedup.signatures import agreement
 from gukbap.stages.dedup.text import Comparable
 
 #: How far the estimate of a pair's Jaccard similarity may lie below what is asked of it: about 1.5

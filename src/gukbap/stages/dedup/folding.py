@@ -11,22 +11,22 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gukbap.stages.dedup import kernels
 from gukbap.stages.dedup.arrays import Indices, Words32
-from gukbap.stages.dedup.text import PART_SIGNS, Comparable, compatible
+from gukbap.stages.dedup.text import PART_SIGNS, Comparable, CutText, compatible
 
 _PLANE = 0x10000
 # What is known of a code point: it is a letter or a digit; it may be of a fixed part; it is not known
-# what becomes of it.
-_LETTER, _PART, _UNSURE = np.uint8(1), np.uint8(2), np.uint8(4)
+# what becomes of it; it is a space. Three of them stand in kernels.c too.
+_LETTER, _PART, _UNSURE, _SPACE = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
 _LETTERS = re.compile(r"[^\W_]")
 _JAMO = range(0x1100, 0x1200)
-_SPACE = np.uint32(ord(" "))
 # Folded at once: the arrays stay in the processor's cache. Results do not depend on it.
 _TEXTS_AT_ONCE = 256
 
@@ -53,6 +53,34 @@ class Folded:
     spans: Indices
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Texts cut into letters and words."""
+
+    #: the code points of which words are, of all texts
+    letters: Words32
+    #: where each text's begin, with a last entry that ends them
+    starts: Indices
+    #: as Folded has them
+    spans: Indices
+    #: behind which of its text's letters each word ends
+    word_ends: Indices
+    #: how many words end before each text, and in all
+    words: Indices
+
+    @classmethod
+    def of(cls, points: Words32, ends: Indices, kinds: npt.NDArray[np.uint8]) -> Cut:
+        """Cut texts, given as read() gives them."""
+        if not (library := kernels.library()):
+            return cut_in_numpy(points, ends, kinds)
+        texts, most = len(ends), len(points)
+        letters, word_ends = np.empty(most, np.uint32), np.empty(most, np.int64)
+        starts, words = np.empty(texts + 1, np.int64), np.empty(texts + 1, np.int64)
+        spans = np.empty((texts, 2), np.int64)
+        library.cut(points, kinds, ends, letters, starts, spans, word_ends, words)
+        return cls(letters[: starts[-1]], starts, spans, word_ends[: words[-1]], words)
+
+
 @cache
 def _table() -> _Table:
     characters = list(map(chr, range(_PLANE)))
@@ -60,6 +88,7 @@ def _table() -> _Table:
     kinds[[found.start() for found in _LETTERS.finditer("".join(characters))]] = _LETTER
     kinds[[point for point, one in enumerate(characters) if one.isdecimal()]] |= _PART
     kinds[[ord(sign) for sign in PART_SIGNS]] |= _PART
+    kinds[[point for point, one in enumerate(characters) if one.isspace()]] |= _SPACE
     last = _PLANE - 1
     made = [ord(form) if len(form) == 1 else last for form in map(compatible, characters)]
     becomes = np.minimum(np.array(made, np.uint32), np.uint32(last))
@@ -81,6 +110,9 @@ def _joining(characters: Sequence[str]) -> list[int]:
 
 def fold(texts: Sequence[str]) -> Folded:
     """Fold texts as they were written."""
+    if not any(texts):  # as short responses are
+        none = np.zeros(len(texts) + 1, np.int64), np.zeros((len(texts), 2), np.int64)
+        return Folded(list(texts), np.zeros(0, np.uint32), *none)
     blocks = [_fold(texts[start : start + _TEXTS_AT_ONCE]) for start in range(0, len(texts), _TEXTS_AT_ONCE)]
     begins = np.cumsum([0, *(len(block.points) for block in blocks)])
     starts = [block.starts[:-1] + begin for block, begin in zip(blocks, begins, strict=False)]
@@ -93,31 +125,37 @@ def fold(texts: Sequence[str]) -> Folded:
 
 
 def _fold(texts: Sequence[str]) -> Folded:
-    points, ends, kinds = _read(texts)
+    points, ends, kinds = read(texts)
     unsure = _texts_with(np.flatnonzero(kinds & _UNSURE != 0), ends).tolist()
     if unsure:
         texts = list(texts)
         for number in unsure:
             texts[number] = compatible(texts[number])
-        points, ends, kinds = _read(texts)
+        points, ends, kinds = read(texts)
     becomes = _table().compatible.take(points, mode="clip")
-    points = becomes if points.max(initial=0) < _PLANE else np.where(points < _PLANE, becomes, points)
-    made = _texts(points, ends)
-    places = _letters(kinds, ends, made)
-    return Folded(made, points.take(places), _counts(places, ends), _spans(kinds, ends))
+    becomes = becomes if points.max(initial=0) < _PLANE else np.where(points < _PLANE, becomes, points)
+    cut = Cut.of(becomes, ends, kinds)
+    return Folded(_altered(texts, points, becomes, ends), cut.letters, cut.starts, cut.spans)
+
+
+def _altered(texts: Sequence[str], points: Words32, becomes: Words32, ends: Indices) -> list[str]:
+    """Texts in their compatible form; most have it already."""
+    made = list(texts)
+    for number in _texts_with(np.flatnonzero(becomes != points), ends).tolist():
+        end = int(ends[number])
+        made[number] = _decoded(becomes[end - len(made[number]) : end])
+    return made
 
 
 def comparables(texts: Sequence[str]) -> list[Comparable]:
     """Compatible texts, with their words found all at once."""
-    points, ends, kinds = _read(texts)
-    spaced = np.full(len(points), _SPACE)
-    places = _letters(kinds, ends, texts)
-    spaced[places] = points[places]
-    apart = _texts(spaced, ends)
-    with_parts = _spans(kinds, ends)[:, 1].astype(np.bool_).tolist()
+    points, ends, kinds = read(texts)
+    cut = Cut.of(points, ends, kinds)
+    word_ends = cut.word_ends.tolist()
+    columns = (texts, _texts(cut.letters, cut.starts), pairwise(cut.words.tolist()), cut.spans.tolist())
     return [
-        Comparable.of_words(text, tuple(words.split()), parts=parts)
-        for text, words, parts in zip(texts, apart, with_parts, strict=True)
+        CutText(text, letters, word_ends[first:last], (start, end))
+        for text, letters, (first, last), (start, end) in zip(*columns, strict=True)
     ]
 
 
@@ -127,7 +165,7 @@ def code_points(texts: Sequence[str]) -> tuple[Words32, Indices]:
     return points, np.fromiter(accumulate(map(len, texts)), np.int64, len(texts))
 
 
-def _read(texts: Sequence[str]) -> tuple[Words32, Indices, npt.NDArray[np.uint8]]:
+def read(texts: Sequence[str]) -> tuple[Words32, Indices, npt.NDArray[np.uint8]]:
     """The code points of texts, where each text ends, and what is known of each point."""
     points, ends = code_points(texts)
     kinds = _table().kinds.take(points, mode="clip")
@@ -138,23 +176,41 @@ def _read(texts: Sequence[str]) -> tuple[Words32, Indices, npt.NDArray[np.uint8]
     return points, ends, kinds
 
 
-def _texts(points: Words32, ends: Indices) -> list[str]:
-    joined = points.tobytes().decode("utf-32-le", "surrogatepass")
-    listed = ends.tolist()
-    return [joined[start:end] for start, end in zip([0, *listed], listed, strict=False)]
+def _texts(points: Words32, starts: Indices) -> list[str]:
+    joined = _decoded(points)
+    return [joined[start:end] for start, end in pairwise(starts.tolist())]
 
 
-def _letters(kinds: npt.NDArray[np.uint8], ends: Indices, texts: Sequence[str]) -> Indices:
+def _decoded(points: Words32) -> str:
+    return points.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def cut_in_numpy(points: Words32, ends: Indices, kinds: npt.NDArray[np.uint8]) -> Cut:
+    """Cut texts without the compiled library."""
+    places = _letters(kinds, ends)
+    starts = _counts(places, ends)
+    word_ends, words = _word_ends(places, starts)
+    return Cut(points.take(places), starts, _spans(kinds, ends), word_ends, words)
+
+
+def _letters(kinds: npt.NDArray[np.uint8], ends: Indices) -> Indices:
     """The places of what words are of: letters and digits, or whatever is no space where a text has none."""
     places = np.flatnonzero(kinds & _LETTER != 0)
     without = np.flatnonzero(np.diff(_counts(places, ends)) == 0).tolist()
+    begins = [0, *ends.tolist()]
     more = [
-        place
+        np.flatnonzero(kinds[begins[number] : begins[number + 1]] & _SPACE == 0) + begins[number]
         for number in without
-        for place, sign in enumerate(texts[number], int(ends[number]) - len(texts[number]))
-        if not sign.isspace()
     ]
-    return np.sort(np.concatenate([places, np.array(more, np.int64)])) if more else places
+    return np.sort(np.concatenate([places, *more])) if more else places
+
+
+def _word_ends(places: Indices, starts: Indices) -> tuple[Indices, Indices]:
+    last = np.append(places[1:] != places[:-1] + 1, True)[: len(places)]
+    last[starts[1:][starts[1:] > starts[:-1]] - 1] = True
+    word_ends = np.flatnonzero(last) + 1
+    words = np.searchsorted(word_ends, starts, side="right")
+    return word_ends - np.repeat(starts[:-1], np.diff(words)), words
 
 
 def _texts_with(places: Indices, ends: Indices) -> Indices:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gukbap.stages.dedup.arrays import Indices, Words64
+from gukbap.stages.dedup import kernels
+from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 from gukbap.stages.dedup.folding import code_points
 
 #: A shingle's number has at most so many bits, and stands beside that of a text or pair in 64.
@@ -26,7 +27,19 @@ def jaccards(texts: Sequence[str], left: Indices, right: Indices, length: int) -
         right: of the other.
         length: characters of a shingle; a text shorter than that is its own.
     """
-    shingles, starts, bits = _distinct(texts, length)
+    points, ends = code_points(texts)
+    if (library := kernels.library()) and length <= kernels.LONGEST_SHINGLE:
+        found = np.empty(len(left))
+        library.jaccards(points, ends, left, right, length, found)
+        return found
+    return in_numpy(points, ends, left, right, length)
+
+
+def in_numpy(
+    points: Words32, ends: Indices, left: Indices, right: Indices, length: int
+) -> npt.NDArray[np.float64]:
+    """The same of texts as code points, without the compiled library."""
+    shingles, starts, bits = _distinct(points, ends, length)
     sizes = np.maximum(np.diff(starts), 1)
     pair = np.arange(len(left), dtype=np.uint64) << bits
     both = np.concatenate([_of(shingles, starts, side, pair) for side in (left, right)])
@@ -46,9 +59,8 @@ def _of(shingles: Words64, starts: Indices, texts: Indices, tags: Words64) -> Wo
     return np.asarray(shingles[places] | np.repeat(tags, sizes))
 
 
-def _distinct(texts: Sequence[str], length: int) -> tuple[Words64, Indices, np.uint64]:
+def _distinct(points: Words32, ends: Indices, length: int) -> tuple[Words64, Indices, np.uint64]:
     """Numbers of the distinct shingles of each text, where each text begins, and how many bits they have."""
-    points, ends = code_points(texts)
     lengths = np.diff(ends, prepend=0)
     width = np.uint64((int(points.max(initial=0)) + 1).bit_length())
     left = np.repeat(ends, lengths) - np.arange(len(points))
@@ -63,9 +75,9 @@ def _distinct(texts: Sequence[str], length: int) -> tuple[Words64, Indices, np.u
         bits += int(width)
     # Only a text shorter than a shingle has one that reaches over its end.
     whole = (left >= length) | (left == np.repeat(lengths, lengths))
-    owners = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)[whole]
+    owners = np.repeat(np.arange(len(ends), dtype=np.uint64), lengths)[whole]
     tagged = (owners << np.uint64(bits)) | numbers[whole]
     tagged.sort()
     tagged = tagged[np.concatenate(([True], tagged[1:] != tagged[:-1]))[: len(tagged)]]
-    starts = np.searchsorted(tagged, np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(bits))
+    starts = np.searchsorted(tagged, np.arange(len(ends) + 1, dtype=np.uint64) << np.uint64(bits))
     return tagged & np.uint64((1 << bits) - 1), starts, np.uint64(bits)

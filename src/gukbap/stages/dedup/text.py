@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -16,6 +16,8 @@ from gukbap.stages.dedup.words import NUMERALS, Traits, common_form, is_asking, 
 
 # Each begins with one digit (\d\d*, not \d+), so that all before it is passed over quickly.
 _NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
+# What marks of languages and letters that stand for numbers are beside or made of.
+_HAS_LATIN = re.compile("[a-z]")
 _LANGUAGE_MARK = re.compile(r"(?<=[a-z])(?:\+\+|#)")
 _SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
@@ -66,7 +68,8 @@ _FINALS = (
 _SIGNS = re.compile(r"[\W_]+")
 # Shorter are the openings of requests: what one has, and why one asks.
 _MATERIAL_WORDS = 20
-_SENTENCE_ENDS = re.compile(r"(?<=[.?!])\s+|\n")
+# Words, and what ends a sentence.
+_IN_SENTENCES = re.compile(r"[^\W_]+|[.?!]\s|\n")
 
 
 def compatible(text: str) -> str:
@@ -96,15 +99,16 @@ def fixed_parts(text: str) -> tuple[str, ...]:
     beside letters that stand for numbers, and the marks that tell C++ from C#. Letters and digits alone
     would lose all of it.
     """
-    numbers = _with_signs(text) if _HAS_SIGN.search(text) else _NUMBER.findall(text)
-    if "," in text:
-        numbers = [number.replace(",", "") for number in numbers]
-    return tuple(numbers)
+    return fixed_parts_within(text, 0, len(text))
 
 
 def fixed_parts_within(text: str, start: int, end: int) -> tuple[str, ...]:
     """The fixed parts of a compatible text in which all digits and PART_SIGNS stand between two places."""
-    return fixed_parts(text if _HAS_SIGN.search(text, start, end) else text[start:end])
+    signed = _HAS_SIGN.search(text, start, end)
+    numbers = _with_signs(text) if signed else _NUMBER.findall(text, start, end)
+    if "," in text:
+        numbers = [number.replace(",", "") for number in numbers]
+    return tuple(numbers)
 
 
 def _with_signs(text: str) -> list[str]:
@@ -119,6 +123,8 @@ def _with_signs(text: str) -> list[str]:
             parts.append(text[start - 1])
         parts.append(number[0])
         end = number.end()
+    if not _HAS_LATIN.search(text):
+        return parts
     algebra = [found[1] or found[2] for found in _ALGEBRA.finditer(text)]
     return parts + _LANGUAGE_MARK.findall(text) + algebra
 
@@ -138,13 +144,6 @@ class Comparable:
         """Prepare any text."""
         return cls(compatible(text))
 
-    @classmethod
-    def of_words(cls, text: str, words: tuple[str, ...], *, parts: bool) -> Comparable:
-        """A compatible text whose words are known, and whether it may have fixed parts."""
-        made = cls(text)
-        made.__dict__.update({"words": words, "folded": "".join(words)} | ({} if parts else {"parts": ()}))
-        return made
-
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Its words: runs of letters and digits; of a text without any, whatever spaces part."""
@@ -154,16 +153,21 @@ class Comparable:
     def asking(self) -> list[bool]:
         """For each of its words whether it stands in a request or a question."""
         asking: list[bool] = []
-        for sentence in _SENTENCE_ENDS.split(self.text):
-            words = list(filter(None, _SIGNS.split(sentence)))
-            asks = sentence.rstrip().endswith("?") or bool(words and is_asking(words[-1]))
-            asking += [asks] * len(words)
+        last, words = "", 0
+        # The text's end ends its last sentence.
+        for found in _IN_SENTENCES.findall(f"{self.text.rstrip()}\n"):
+            if found[-1].isalnum():
+                last = found
+                words += 1
+            elif words:
+                asking += [found[0] == "?" or is_asking(last)] * words
+                words = 0
         return asking or [False] * len(self.words)
 
     @cached_property
     def has_material(self) -> bool:
         """Whether so much stands beside its requests that they are about that."""
-        return len(self.words) >= _MATERIAL_WORDS <= self.asking.count(False)
+        return len(self.ends) >= _MATERIAL_WORDS <= self.asking.count(False)
 
     @cached_property
     def asked(self) -> frozenset[str]:
@@ -182,9 +186,13 @@ class Comparable:
         return "".join(self.words)
 
     @cached_property
-    def ends(self) -> tuple[int, ...]:
+    def ends(self) -> Sequence[int]:
         """Where in `folded` each of its words ends."""
-        return tuple(accumulate(map(len, self.words)))
+        return list(accumulate(map(len, self.words)))
+
+    def word(self, number: int) -> str:
+        """One of its words."""
+        return self.folded[self.ends[number - 1] if number else 0 : self.ends[number]]
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -244,6 +252,26 @@ class Comparable:
     def shingles(self, length: int) -> frozenset[str]:
         """The distinct runs of `length` characters of `folded`; one shorter than that is its own."""
         return frozenset(windows(self.folded, length)) or frozenset((self.folded,))
+
+
+class CutText(Comparable):
+    """A compatible text of which it is known where its words end and its fixed parts stand."""
+
+    _span: tuple[int, int]
+
+    def __init__(self, text: str, folded: str, ends: Sequence[int], span: tuple[int, int]) -> None:
+        # As cached properties do, past the frozen fields.
+        self.__dict__.update(text=text, folded=folded, ends=ends, _span=span)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        folded, ends = self.folded, self.ends
+        return tuple([folded[start:end] for start, end in zip((0, *ends), ends, strict=False)])
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        start, end = self._span
+        return fixed_parts_within(self.text, start, end) if end else ()
 
 
 def turns(folded: str) -> tuple[int, list[str]]:
