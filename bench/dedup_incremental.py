@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.dedup_speed import cpu_seconds, texts
+from bench.dedup_speed import cpu_seconds
 from bench.korean_rows import row
+from bench.varied_texts import texts
 from gukbap.adapters.progress import SilentProgress
 from gukbap.config import DedupConfig, DedupSettings
 from gukbap.files import read_jsonl, write_jsonl

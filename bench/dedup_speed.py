@@ -1,13 +1,14 @@
 """Near-dedup beside datasketch and rensa, and what it costs at which size.
 
-    python bench/dedup_speed.py [--rows 20000] [--rounds 3] [--sizes 1000,20000,100000,1000000]
+    python bench/dedup_speed.py [--rows 20000] [--rounds 3] [--sizes 1000,20000,100000,1000000] [--texts FILE]
 
 First part: from strings to what stays, on one core, all ways in turn, so many rounds; the process's own CPU
 seconds count, which a busy machine disturbs less than the wall clock: those of the fastest round, and in the
-median of all rounds the ratio of two ways that ran beside each other. Rows
-are invented Korean prose; three tenths are variants of others in particle, ending, spacing, signs,
-Unicode form, or the order of sentences. Recall: variants that are gone, of all. Lost: texts of which no
-form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
+median of all rounds the ratio of two ways that ran beside each other. Rows are invented Korean prose; three
+tenths are variants of others in particle, ending, spacing, signs, Unicode form, or the order of sentences.
+With --texts they are pieces of 80 characters of a file's texts (as bench/dedup_quality.py reads them), of
+which many may be alike without being variants. Recall: variants that are gone, of all. Lost: texts of which
+no form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
 every pair is also compared exactly: what that is worth, bench/dedup_quality.py says (of ten twins that ask
 for something else, rensa takes nine). So rensa also runs with that comparison behind it. They come with
 `pip install 'gukbap[bench]'`; what is missing is left out.
@@ -21,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import resource
 import statistics
 import subprocess
@@ -30,7 +30,7 @@ import tempfile
 import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
@@ -38,59 +38,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.korean_rows import VARIANTS, row
+from bench.dedup_quality import given_texts
+from bench.korean_rows import row
+from bench.varied_texts import texts
 from gukbap.adapters.progress import SilentProgress
-from gukbap.config import DedupConfig, DedupSettings, GenerateConfig
+from gukbap.config import DedupConfig, DedupSettings
 from gukbap.files import write_jsonl
 from gukbap.schemas import Row
 from gukbap.stages.dedup import dedup_file, near_dedup
 from gukbap.stages.dedup.alike import likeness
 from gukbap.stages.dedup.text import Comparable
-from gukbap.stages.generate import load_seeds
 
 SETTINGS = DedupSettings(seed=42, dedup=DedupConfig())
 PERMUTATIONS, THRESHOLD, SHINGLE = 128, 0.6, 3
-#: a text, and the number of what it is a form of
-Text = tuple[str, int]
-
-
-def _nfd(text: str) -> str:
-    return unicodedata.normalize("NFD", text)
-
-
-def _wide(text: str) -> str:
-    return text.replace(" ", "\u3000").replace(".", "．").replace(",", "，")
-
-
-def _reordered(text: str) -> str:
-    sentences = text.split(". ")
-    return ". ".join(sentences[1:] + sentences[:1])
-
-
-FORMS: tuple[Callable[[str], str], ...] = (*VARIANTS, _nfd, _wide, _reordered)
-
-
-def texts(count: int, seed: int) -> Iterator[Text]:
-    """Invented prose of the seeds' words and of made-up ones, with variants of recent texts among it."""
-    draw = random.Random(seed)
-    words = [word for one in load_seeds(GenerateConfig()) for word in one.instruction.split()]
-    words = [word for word in words if word[-1].isalpha() and word[-1] not in "요다까오줘"]
-    syllables = [word[0] for word in words if "가" <= word[:1] <= "힣"]
-    recent: list[Text] = []
-    for number in range(count):
-        if recent and draw.random() < 0.3:
-            text, family = draw.choice(recent)
-            yield draw.choice(FORMS)(text), family
-            continue
-        text = ". ".join(_sentence(draw, words, syllables) for _ in range(draw.randint(2, 4))) + "."
-        recent = [*recent[-999:], (text, number)]
-        yield text, number
-
-
-def _sentence(draw: random.Random, words: Sequence[str], syllables: Sequence[str]) -> str:
-    drawn = draw.choices(words, k=draw.randint(5, 9))
-    invented = ["".join(draw.choices(syllables, k=3)) + draw.choice(("에서", "에게", "와")) for _ in range(2)]
-    return " ".join([*draw.sample([*drawn, *invented], len(drawn) + 2), draw.choice(("주세요", "습니다"))])
 
 
 def _shingles(text: str) -> list[str]:
@@ -204,12 +164,12 @@ WAYS: tuple[Callable[[Sequence[str]], set[int]], ...] = (
 )
 
 
-def measure(way: str, count: int, seed: int) -> dict[str, float]:
+def measure(way: str, count: int, seed: int, source: Path | None) -> dict[str, float]:
     """Run one way on one core."""
     os.environ["RAYON_NUM_THREADS"] = "1"
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     chosen = next(one for one in WAYS if one.__name__ == way)
-    given = list(texts(count, seed))
+    given = list(texts(count, seed, given_texts(source) if source else ()))
     strings = [text for text, _ in given]
     chosen(strings[:200])  # imports and tables
     _rows(tuple(strings))
@@ -261,12 +221,13 @@ def _apart(*arguments: str) -> dict[str, float] | None:
     return found
 
 
-def _compare(count: int, rounds: int, seed: int) -> None:
+def _compare(count: int, rounds: int, seed: int, source: Path | None) -> None:
     names = [way.__name__ for way in WAYS]
     runs: dict[str, list[dict[str, float]]] = defaultdict(list)
     for _ in range(rounds):
         for name in names:
-            if result := _apart("--way", name, "--rows", str(count), "--seed", str(seed)):
+            texts_of = ("--texts", str(source)) if source else ()
+            if result := _apart("--way", name, "--rows", str(count), "--seed", str(seed), *texts_of):
                 runs[name].append(result)
     print(f"{count} rows, one core, fastest of {rounds} rounds")
     best = {name: min(results, key=lambda result: result["cpu"]) for name, results in runs.items()}
@@ -292,16 +253,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="1000,20000,100000,1000000")
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--texts", type=Path)
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--file", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.way:
-        print(json.dumps(measure(arguments.way, arguments.rows, arguments.seed)))
+        print(json.dumps(measure(arguments.way, arguments.rows, arguments.seed, arguments.texts)))
     elif arguments.file:
         print(json.dumps(measure_file(arguments.file, arguments.seed)))
     else:
         if arguments.rows:
-            _compare(arguments.rows, arguments.rounds, arguments.seed)
+            _compare(arguments.rows, arguments.rounds, arguments.seed, arguments.texts)
         for size in filter(None, arguments.sizes.split(",")):
             one = _apart("--file", size, "--seed", str(arguments.seed))
             assert one

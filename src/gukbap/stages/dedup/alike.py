@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.changes import Changed, changed_words, changes, is_number, surroundings
 from gukbap.stages.dedup.text import Comparable, jaccard, turns
-from gukbap.stages.dedup.words import NUMERALS, common_form, is_grammar, is_telling, stem, traits
+from gukbap.stages.dedup.words import NUMERALS, common_form, is_telling, traits
 
 _DENIALS = frozenset(("안", "못"))
 Reason = Literal["same", "near", "rearranged"]
@@ -61,16 +61,15 @@ def likeness(
     if not edit and not known.rearranged:
         return None
     # What costs least to find out comes first.
-    if shared is not None and shared < min(settings.jaccard, settings.rearranged_jaccard):
+    if shared is not None and not _shares_enough(shared, edit, one, other, settings):
         return None
     if not (_says_the_same if edit else _is_rearranged)(one, other, settings):
         return None
     if shared is None:
         shared = jaccard(one.shingles(settings.shingle_chars), other.shingles(settings.shingle_chars))
-    in_order = edit or _have_the_same_stems(one, other)
-    if shared < (settings.jaccard if in_order else settings.rearranged_jaccard):
-        return None
-    reason: Reason = "near" if in_order else "rearranged"
+        if not _shares_enough(shared, edit, one, other, settings):
+            return None
+    reason: Reason = "near" if edit or _have_the_same_stems(one, other) else "rearranged"
     return Likeness(reason, shared, edit or Levenshtein.normalized_similarity(one.folded, other.folded))
 
 
@@ -87,14 +86,19 @@ def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) ->
     return not _change_roles(one, other)
 
 
+def _shares_enough(
+    shared: float, edit: float, one: Comparable, other: Comparable, settings: DedupConfig
+) -> bool:
+    """Whether the Jaccard similarity is large enough: less is where the same stems are in the same order."""
+    if shared >= max(settings.jaccard, settings.rearranged_jaccard):
+        return True
+    in_order = edit or _have_the_same_stems(one, other)
+    return shared >= (settings.jaccard if in_order else settings.rearranged_jaccard)
+
+
 def _have_the_same_stems(one: Comparable, other: Comparable) -> bool:
-    """Whether the stems of both are the same, in the same order."""
     # Most texts in another order begin with another word.
-    first, second = (
-        next((root for word in text.words if not is_grammar(root := stem(word))), None)
-        for text in (one, other)
-    )
-    return first == second and one.stems == other.stems
+    return one.first_stem == other.first_stem and one.stems == other.stems
 
 
 def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:

@@ -17,6 +17,10 @@ from gukbap.stages.dedup.arrays import Indices, Words32, Words64
 LONGEST_SHINGLE = 3
 SOURCE = Path(__file__).with_name("kernels.c")
 LIBRARY = SOURCE.with_name("libkernels.so")
+# dtypes, since an array's is compared with a type ten times more slowly.
+_UINT8, _UINT32, _UINT64, _INT64, _FLOAT64 = map(
+    np.dtype, (np.uint8, np.uint32, np.uint64, np.int64, np.float64)
+)
 
 
 class Library:
@@ -38,15 +42,15 @@ class Library:
     ) -> None:
         """Fill what stands behind `ends` as folding.Cut has it."""
         self._loaded.gukbap_cut(
-            _pointer(points, np.uint32),
-            _pointer(kinds, np.uint8),
-            _pointer(ends, np.int64),
+            _pointer(points, _UINT32),
+            _pointer(kinds, _UINT8),
+            _pointer(ends, _INT64),
             ctypes.c_int64(len(ends)),
-            _pointer(letters, np.uint32),
-            _pointer(starts, np.int64),
-            _pointer(spans, np.int64),
-            _pointer(word_ends, np.int64),
-            _pointer(words, np.int64),
+            _pointer(letters, _UINT32),
+            _pointer(starts, _INT64),
+            _pointer(spans, _INT64),
+            _pointer(word_ends, _INT64),
+            _pointer(words, _INT64),
         )
 
     def sign(
@@ -66,18 +70,18 @@ class Library:
             MemoryError: there was none.
         """
         failed = self._loaded.gukbap_sign(
-            _pointer(points, np.uint32),
-            _pointer(starts, np.int64),
+            _pointer(points, _UINT32),
+            _pointer(starts, _INT64),
             ctypes.c_int64(len(numbers)),
-            _pointer(numbers, np.uint64),
+            _pointer(numbers, _UINT64),
             ctypes.c_int64(length),
-            _pointer(factors, np.uint32),
+            _pointer(factors, _UINT32),
             ctypes.c_int64(len(factors)),
             ctypes.c_int64(len(keys)),
             ctypes.c_int64(len(band_factors)),
-            _pointer(band_factors, np.uint64),
-            _pointer(keys, np.uint32),
-            _pointer(sketches, np.uint64),
+            _pointer(band_factors, _UINT64),
+            _pointer(keys, _UINT32),
+            _pointer(sketches, _UINT64),
             ctypes.c_int64(sketches.shape[1] * sketches.itemsize),
         )
         if failed:
@@ -98,14 +102,14 @@ class Library:
             MemoryError: there was none.
         """
         failed = self._loaded.gukbap_jaccards(
-            _pointer(points, np.uint32),
-            _pointer(ends, np.int64),
+            _pointer(points, _UINT32),
+            _pointer(ends, _INT64),
             ctypes.c_int64(len(ends)),
-            _pointer(left, np.int64),
-            _pointer(right, np.int64),
+            _pointer(left, _INT64),
+            _pointer(right, _INT64),
             ctypes.c_int64(len(left)),
             ctypes.c_int64(length),
-            _pointer(found, np.float64),
+            _pointer(found, _FLOAT64),
         )
         if failed:
             raise MemoryError(f"no memory to compare {len(left)} pairs of texts")
@@ -123,7 +127,9 @@ def library() -> Library | None:
     return Library(loaded) if made_of.decode() == hashlib.sha256(SOURCE.read_bytes()).hexdigest() else None
 
 
-def _pointer(array: npt.NDArray[Any], kind: type[np.generic]) -> ctypes.c_void_p:
+def _pointer(array: npt.NDArray[Any], kind: np.dtype[Any]) -> ctypes.c_void_p:
     if array.dtype != kind or not array.flags.c_contiguous:
-        raise TypeError(f"expected a contiguous array of {np.dtype(kind)}, not of {array.dtype}")
-    return ctypes.c_void_p(array.ctypes.data)
+        raise TypeError(f"expected a contiguous array of {kind}, not of {array.dtype}")
+    # array.ctypes takes twice as long.
+    address: int = array.__array_interface__["data"][0]
+    return ctypes.c_void_p(address)

@@ -12,13 +12,20 @@ from itertools import accumulate
 
 from gukbap.korean import windows
 from gukbap.stages.dedup.units import amounts, counted
-from gukbap.stages.dedup.words import NUMERALS, Traits, common_form, is_asking, traits, word_set
+from gukbap.stages.dedup.words import (
+    NUMERALS,
+    Traits,
+    common_form,
+    is_asking,
+    is_grammar,
+    stem,
+    traits,
+    word_set,
+)
 
 # Each begins with one digit (\d\d*, not \d+), so that all before it is passed over quickly.
 _NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
-# What marks of languages and letters that stand for numbers are beside or made of.
-_HAS_LATIN = re.compile("[a-z]")
-_LANGUAGE_MARK = re.compile(r"(?<=[a-z])(?:\+\+|#)")
+_LANGUAGE_MARK = re.compile(r"#(?<=[a-z]#)|\+\+(?<=[a-z]\+\+)")
 _SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
 #: A compatible text without any of these and without digits has no fixed parts.
@@ -27,7 +34,9 @@ PART_SIGNS = "#-+−*/⁄×÷^=<>"
 # none: "A/S", "F-16".
 _OPERATOR = r"\s*([+−*×÷^=<>]=?|(?<=\s)[-/](?=\s))\s*"
 _LETTER = "[a-z](?![a-z])"
-_ALGEBRA = re.compile(rf"(?<![a-z])[a-z]{_OPERATOR}(?=[(\d]|{_LETTER})|\d{_OPERATOR}(?=[(]|{_LETTER})")
+_ALGEBRA = re.compile(
+    rf"[a-z\d](?:(?<=[a-z])(?<![a-z][a-z]){_OPERATOR}(?=[(\d]|{_LETTER})|(?<=\d){_OPERATOR}(?=[(]|{_LETTER}))"
+)
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
@@ -123,8 +132,6 @@ def _with_signs(text: str) -> list[str]:
             parts.append(text[start - 1])
         parts.append(number[0])
         end = number.end()
-    if not _HAS_LATIN.search(text):
-        return parts
     algebra = [found[1] or found[2] for found in _ALGEBRA.finditer(text)]
     return parts + _LANGUAGE_MARK.findall(text) + algebra
 
@@ -233,6 +240,12 @@ class Comparable:
         return tuple([one.stem for one in self.traits if not one.grammar]) or tuple(
             [one.stem for one in self.traits]
         )
+
+    @cached_property
+    def first_stem(self) -> str | None:
+        """The stem of its first word of content."""
+        roots = (stem(self.word(number)) for number in range(len(self.ends)))
+        return next((root for root in roots if not is_grammar(root)), None)
 
     @cached_property
     def turns(self) -> tuple[int, list[str]]:
