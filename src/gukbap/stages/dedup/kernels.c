@@ -1,5 +1,5 @@
-/* What folding.py, minhash.py and shingles.py compute of many texts with NumPy, to the same bits, one text at a time, so
- * that all of it stays in the processor's nearest cache. */
+/* What folding.py, minhash.py and shingles.py compute of many texts with NumPy, to the same bits, one text at
+ * a time, so that all of it stays in the processor's nearest cache. */
 
 #include <stdint.h>
 #include <stdlib.h>
