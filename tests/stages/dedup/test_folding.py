@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gukbap.stages.dedup import folding
+from gukbap.stages.dedup import folding, kernels
 from gukbap.stages.dedup.folding import comparables, fold
 from gukbap.stages.dedup.text import Comparable, compatible, fixed_parts_within
 
@@ -35,9 +35,12 @@ def test_texts_side_by_side_are_folded_as_each_alone(texts: list[str]) -> None:
     _check(texts)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("before", ["", "가", "ㄱㅏ", "e"])
 def test_every_code_point_of_the_first_plane_is_folded_as_alone(
-    before: str, monkeypatch: pytest.MonkeyPatch
+    before: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not compiled:
+        monkeypatch.setattr(kernels, "library", lambda: None)
     monkeypatch.setattr(folding, "_TEXTS_AT_ONCE", 4096)
     _check([f"{before}{chr(point)}1" for point in range(0x10000)])

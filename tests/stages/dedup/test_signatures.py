@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.korean_rows import planted_rows
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup import minhash
+from gukbap.stages.dedup import kernels, minhash
 from gukbap.stages.dedup.minhash import agreement
 from gukbap.stages.dedup.signatures import sign
 from gukbap.stages.dedup.text import Comparable, jaccard
@@ -78,7 +78,10 @@ def test_digests_say_what_the_exact_comparison_says(texts: list[str]) -> None:
                 assert (signed.keys[:, a] == signed.keys[:, b]).all()
 
 
-def test_neighbours_and_blocks_change_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+def test_neighbours_and_blocks_change_no_signature(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:  # NumPy alone works in blocks
+        monkeypatch.setattr(kernels, "library", lambda: None)
     whole = sign(TEXTS, SETTINGS, 42)
     monkeypatch.setattr(minhash, "_HASHES_AT_ONCE", 300)
     monkeypatch.setattr(minhash, "_TEXTS_AT_ONCE", 7)

@@ -120,11 +120,12 @@ def library() -> Library | None:
     """The library; None where there is none, or it was made of another source than that beside it."""
     try:
         loaded = ctypes.CDLL(str(LIBRARY))
-    except OSError:
+        loaded.gukbap_source.restype = ctypes.c_char_p
+        made_of: bytes = loaded.gukbap_source()
+        current = made_of.decode() == hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    except (OSError, AttributeError):  # no library, or another one
         return None
-    loaded.gukbap_source.restype = ctypes.c_char_p
-    made_of: bytes = loaded.gukbap_source()
-    return Library(loaded) if made_of.decode() == hashlib.sha256(SOURCE.read_bytes()).hexdigest() else None
+    return Library(loaded) if current else None
 
 
 def _pointer(array: npt.NDArray[Any], kind: np.dtype[Any]) -> ctypes.c_void_p:
