@@ -7,7 +7,7 @@ first, deciding new rows against what the index kept gives what deciding all row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.collisions import Collisions, pack, unpack
 from gukbap.stages.dedup.folding import comparables
-from gukbap.stages.dedup.minhash import agreement
+from gukbap.stages.dedup.minhash import agreement, most_differing
 from gukbap.stages.dedup.shingles import jaccards
 from gukbap.stages.dedup.text import Comparable
 
@@ -54,6 +54,7 @@ class Texts:
         self.sketches = sketches
         self._texts = texts
         self._at_hand: dict[int, Comparable] = {}
+        self._sketches_at_hand: dict[int, int] = {}
 
     def __getitem__(self, row: int) -> Comparable:
         found = self._at_hand.get(row)
@@ -69,6 +70,22 @@ class Texts:
         found = [made.get(row) or self._at_hand[row] for row in rows]
         self._hold(made)
         return found
+
+    def sketch(self, row: int) -> int:
+        """One row's sketch as a number."""
+        found = self._sketches_at_hand.get(row)
+        if found is None:
+            self.hold_sketches([row])
+            found = self._sketches_at_hand[row]
+        return found
+
+    def hold_sketches(self, rows: Sequence[int]) -> None:
+        """Make the sketches of some rows ready."""
+        if len(self._sketches_at_hand) + len(rows) > _TEXTS_AT_HAND:
+            self._sketches_at_hand.clear()
+        sketches = self.sketches(np.array(rows, np.int64))
+        numbers = (int.from_bytes(sketch.tobytes(), "little") for sketch in sketches)
+        self._sketches_at_hand.update(zip(rows, numbers, strict=True))
 
     def _hold(self, made: Mapping[int, Comparable]) -> None:
         if len(self._at_hand) + len(made) > _TEXTS_AT_HAND:
@@ -129,6 +146,8 @@ class _Matcher:
     def __init__(self, field: Field, settings: DedupConfig, rows: range, gone: set[int]) -> None:
         self._settings, self._gone, self._name, self._texts = settings, gone, field.name, field.texts
         self._start, self._numbers = rows.start, field.same
+        self._most_differing = most_differing(settings.jaccard - _DOUBT, settings)
+        self._most_rearranged = most_differing(settings.jaccard, settings)
         self._kept_same = dict(field.kept_same)
         # Rows with the text of a better one: nearly all go for that, and need not be compared.
         self._later = field.same >= 0
@@ -164,6 +183,7 @@ class _Matcher:
         for row, candidate, one in zip(*_listed(rest), rearranged.tolist(), strict=True):
             self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
         crowded = _grouped(_within(self._memberships, start, stop))
+        self._texts.hold_sketches(list(crowded))
         self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
 
     def match(self, row: int) -> Removal | None:
@@ -193,17 +213,20 @@ class _Matcher:
         others = set().union(*self._buckets[row]).difference([other for other, _ in found])
         return sorted([*found, *self._promising(row, sorted(others))]) if others else found
 
-    def _promising(self, row: int, others: Sequence[int]) -> list[tuple[int, Measured]]:
-        """Which of some rows may be alike this one."""
-        settings = self._settings
-        estimates = _estimates(pack(np.full(len(others), row), np.array(others)), self._texts, settings)
-        chosen = np.flatnonzero(estimates >= settings.jaccard - _DOUBT)
-        near = [others[place] for place in chosen.tolist()]
-        rearranged = (estimates[chosen] >= settings.jaccard).tolist()
-        folded = [self._texts[other].folded for other in near]
-        edits = _edit_similarities([self._texts[row].folded] * len(near), folded, settings).tolist()
-        known = zip(near, edits, rearranged, strict=True)
-        return [(other, Measured(edit, None, order)) for other, edit, order in known if edit or order]
+    def _promising(self, row: int, others: Iterable[int]) -> list[tuple[int, Measured]]:
+        """Which of some rows may be alike this one: few, so that arrays would cost more than they save."""
+        texts, least = self._texts, self._settings.similarity
+        folded, sketch = texts[row].folded, texts.sketch(row)
+        found = []
+        for other in others:
+            differing = (sketch ^ texts.sketch(other)).bit_count()
+            if differing > self._most_differing:
+                continue
+            rearranged = differing <= self._most_rearranged
+            edit = Levenshtein.normalized_similarity(folded, texts[other].folded, score_cutoff=least)
+            if edit or rearranged:
+                found.append((other, Measured(edit, None, rearranged)))
+        return found
 
 
 def _within(packed: Words64, start: int, stop: int) -> Words64:

@@ -83,6 +83,12 @@ def agreement(one: Words64, other: Words64, settings: DedupConfig) -> npt.NDArra
     return np.asarray(1.0 - 2.0 * different / permutations(settings))
 
 
+def most_differing(similarity: float, settings: DedupConfig) -> int:
+    """In how many bits two sketches differ at the most whose agreement is that similarity; −1 if none is."""
+    count = permutations(settings)
+    return max((bits for bits in range(count + 1) if 1.0 - 2.0 * bits / count >= similarity), default=-1)
+
+
 def _sketches(minima: Words32) -> Words64:
     # The high bits of minima are all alike, being of small numbers: spread them first.
     bits = np.packbits((_mix32(minima) & np.uint32(1)).astype(np.bool_).T, axis=1)
