@@ -23,10 +23,12 @@ from gukbap.stages.dedup.words import (
     word_set,
 )
 
-# Each begins with one digit (\d\d*, not \d+), so that all before it is passed over quickly.
-_NUMBER = re.compile(r"\d\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*")
+# Patterns begin with one character of a class (\d\d*, not \d+), so that all before it is passed over quickly.
+_REST = r"\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*"
+_NUMBER = re.compile(rf"\d{_REST}")
+# A number with its sign, which stands behind no operand; then the operator between it and the next one.
+_SIGNED = re.compile(rf"([-+−±\d](?:(?<=\d)|(?<![\w)].)\d){_REST})(?:\s*([-+−*/⁄×÷^=<>])\s*(?=\d))?")
 _LANGUAGE_MARK = re.compile(r"#(?<=[a-z]#)|\+\+(?<=[a-z]\+\+)")
-_SIGN_CHARACTERS, _OPERATORS = "-+−±", "-+−*/⁄×÷^=<>"
 _HAS_SIGN = re.compile(r"[-+−±*/⁄×÷^=<>#]")
 #: A compatible text without any of these and without digits has no fixed parts.
 PART_SIGNS = "#-+−*/⁄×÷^=<>"
@@ -37,6 +39,8 @@ _LETTER = "[a-z](?![a-z])"
 _ALGEBRA = re.compile(
     rf"[a-z\d](?:(?<=[a-z])(?<![a-z][a-z]){_OPERATOR}(?=[(\d]|{_LETTER})|(?<=\d){_OPERATOR}(?=[(]|{_LETTER}))"
 )
+# Found faster, and in every text that has one: behind the operator may also be two spaces.
+_MAYBE_ALGEBRA = re.compile(r"[-+−*/×÷^=<>](?==?\s*[(\da-z])(?:(?<=[a-z\d].)|(?<=[a-z\d]\s.)|(?<=\s\s.))")
 _COUNTERS = word_set(
     "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
     "그릇 송이 벌 켤레 자루 판 척 채"
@@ -114,30 +118,23 @@ def fixed_parts(text: str) -> tuple[str, ...]:
 def fixed_parts_within(text: str, start: int, end: int) -> tuple[str, ...]:
     """The fixed parts of a compatible text in which all digits and PART_SIGNS stand between two places."""
     signed = _HAS_SIGN.search(text, start, end)
-    numbers = _with_signs(text) if signed else _NUMBER.findall(text, start, end)
+    parts = _with_signs(text, start, end) if signed else _NUMBER.findall(text, start, end)
     if "," in text:
-        numbers = [number.replace(",", "") for number in numbers]
-    return tuple(numbers)
+        parts = [part.replace(",", "") for part in parts]
+    return tuple(parts)
 
 
-def _with_signs(text: str) -> list[str]:
+def _with_signs(text: str, start: int, end: int) -> list[str]:
     parts: list[str] = []
-    end = -1
-    for number in _NUMBER.finditer(text):
-        start = number.start()
-        between = text[end:start].strip() if end >= 0 else ""
-        if len(between) == 1 and between in _OPERATORS:
-            parts.append(between)
-        elif start and text[start - 1] in _SIGN_CHARACTERS and not _is_operand(text[start - 2 : start - 1]):
-            parts.append(text[start - 1])
-        parts.append(number[0])
-        end = number.end()
-    algebra = [found[1] or found[2] for found in _ALGEBRA.finditer(text)]
-    return parts + _LANGUAGE_MARK.findall(text) + algebra
-
-
-def _is_operand(sign: str) -> bool:
-    return sign.isalnum() or sign in ("_", ")")
+    for number, operator in _SIGNED.findall(text, start, end):
+        parts += (number,) if number[0].isdecimal() else (number[0], number[1:])
+        if operator:
+            parts.append(operator)
+    if "#" in text or "++" in text:
+        parts += _LANGUAGE_MARK.findall(text)
+    if _MAYBE_ALGEBRA.search(text, start):  # what follows the operator is no part
+        parts += [found[1] or found[2] for found in _ALGEBRA.finditer(text)]
+    return parts
 
 
 @dataclass(frozen=True)
