@@ -73,14 +73,17 @@ class Texts:
 
     def sketch(self, row: int) -> int:
         """One row's sketch as a number."""
-        found = self._sketches_at_hand.get(row)
-        if found is None:
-            self.hold_sketches([row])
-            found = self._sketches_at_hand[row]
-        return found
+        if row not in self._sketches_at_hand:
+            self._hold_sketches([row])
+        return self._sketches_at_hand[row]
 
-    def hold_sketches(self, rows: Sequence[int]) -> None:
-        """Make the sketches of some rows ready."""
+    def prepare(self, rows: Sequence[int]) -> None:
+        """Have the texts and sketches of some rows at hand, which costs less than one at a time."""
+        for place in range(0, len(rows), _PAIRS_AT_ONCE):
+            self.several(rows[place : place + _PAIRS_AT_ONCE])
+        self._hold_sketches(rows)
+
+    def _hold_sketches(self, rows: Sequence[int]) -> None:
         if len(self._sketches_at_hand) + len(rows) > _TEXTS_AT_HAND:
             self._sketches_at_hand.clear()
         sketches = self.sketches(np.array(rows, np.int64))
@@ -183,7 +186,7 @@ class _Matcher:
         for row, candidate, one in zip(*_listed(rest), rearranged.tolist(), strict=True):
             self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
         crowded = _grouped(_within(self._memberships, start, stop))
-        self._texts.hold_sketches(list(crowded))
+        self._texts.prepare([row for row in crowded if not self._later[row - self._start]])
         self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
 
     def match(self, row: int) -> Removal | None:
@@ -262,7 +265,7 @@ def _measured(pairs: Words64, texts: Texts, settings: DedupConfig) -> Iterator[t
     folded = [text.folded for text in texts.several(numbers.tolist())]
     left, right = places[: len(pairs)], places[len(pairs) :]
     edits = _edit_similarities(
-        [folded[place] for place in left], [folded[place] for place in right], settings
+        *([folded[place] for place in side.tolist()] for side in (left, right)), settings
     )
     chosen = np.flatnonzero(rearranged | (edits > 0))
     shared = jaccards(folded, left[chosen], right[chosen], settings.shingle_chars)
