@@ -60,31 +60,33 @@ def surroundings(text: Comparable, spans: Sequence[Span]) -> str:
 def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     """The words of content that changed in the spans, and what numbers count there."""
     changed: list[Changed] = []
-    for number, count in _touched(text, spans).items():
-        word = text.word(number)
-        root = stem(word)
+    for number, (word, root, letters) in _touched(text, spans).items():
         counts = _counted_in(word, text.word(number - 1) if number else "")
         if word in NUMERALS:
             changed.append(Changed(word, word, "", number))
-        elif counts or (_LETTERS_A_CHANGE * count >= len(root) and not is_grammar(root)):
+        elif counts or (_LETTERS_A_CHANGE * letters >= len(root) and not is_grammar(root)):
             changed.append(Changed(word, root, counts, number))
     return changed
 
 
-def _touched(text: Comparable, spans: Sequence[Span]) -> dict[int, int]:
-    """The numbers of the words that reach into the spans, and how much of each one's stem does."""
+def _touched(text: Comparable, spans: Sequence[Span]) -> dict[int, tuple[str, str, int]]:
+    """Of the words that reach into the spans: number → word, its stem, and how much of that does."""
     folded, ends = text.folded, text.ends
-    inside: dict[int, int] = {}
+    touched: dict[int, tuple[str, str, int]] = {}
     for start, end in spans:
         number = bisect_right(ends, start)
         while start < end:
             begin, stop = ends[number - 1] if number else 0, ends[number]
-            bare = begin + len(stem(folded[begin:stop]))
-            within = (bare if bare < end else end) - start
-            inside[number] = inside.get(number, 0) + (within if within > 0 else 0)
+            known = touched.get(number)
+            if known is None:
+                word = folded[begin:stop]
+                known = word, stem(word), 0
+            word, root, letters = known
+            within = min(begin + len(root), end) - start
+            touched[number] = word, root, letters + within if within > 0 else letters
             start = stop
             number += 1
-    return inside
+    return touched
 
 
 @lru_cache(1 << 14)
