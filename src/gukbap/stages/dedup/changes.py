@@ -61,7 +61,9 @@ def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     """The words of content that changed in the spans, and what numbers count there."""
     changed: list[Changed] = []
     for number, (word, root, letters) in _touched(text, spans).items():
-        counts = _counted_in(word, text.word(number - 1) if number else "")
+        before = text.word(number - 1) if number else ""
+        # Neither is most often.
+        counts = _counted_in(word, before) if is_number(word) or (before and is_number(before)) else ""
         if word in NUMERALS:
             changed.append(Changed(word, word, "", number))
         elif counts or (_LETTERS_A_CHANGE * letters >= len(root) and not is_grammar(root)):

@@ -51,7 +51,11 @@ _SHORT = 3
 _MANNERS = word_set("게 하게")
 _COPULAS = word_set("입니다 이다 이에요 예요 인가요 이야 야 이고 이며 인")
 _SUFFIXES = _PARTICLES | _ENDINGS
-_LONGEST = max(map(len, _SUFFIXES))
+# Last syllable → how long suffixes are that end so, longest first: most words end in none of them.
+_LENGTHS = {
+    last: sorted({len(suffix) for suffix in _SUFFIXES if suffix[-1] == last}, reverse=True)
+    for last in {suffix[-1] for suffix in _SUFFIXES}
+}
 # Words that carry grammar, degree or politeness, by their stems and by themselves.
 _GRAMMAR = word_set(
     "주시겠 주실 주시 실 줄래 달 달라 드릴 드립 여쭤 여쭙 묻 궁금 싶어 싶습 "
@@ -153,7 +157,7 @@ def stem(word: str) -> str:
     """A folded word without its particles or ending; at least one syllable stays."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    for length in range(min(_LONGEST, len(word) - 1), 0, -1):
+    for length in _LENGTHS.get(word[-1:], ()):
         suffix = word[-length:]
         # A single syllable may be part of a short noun, and "들" is of "아들": "가을", "나이".
         if suffix in _SUFFIXES and len(word) - length >= (2 if length == 1 or suffix[0] == "들" else 1):
