@@ -10,7 +10,7 @@ With --texts they are pieces of 80 characters of a file's texts (as bench/dedup_
 which many may be alike without being variants. Recall: variants that are gone, of all. Lost: texts of which
 no form is left, of all. The peers remove by their similarity alone, as their READMEs have it; only here
 every pair is also compared exactly: what that is worth, bench/dedup_quality.py says (of ten twins that ask
-for something else, rensa takes nine). So rensa also runs with that comparison behind it. They come with
+for something else, rensa takes nine). So both also run with that comparison behind them. They come with
 `pip install 'gukbap[bench]'`; what is missing is left out.
 
 Second part: rows in a file, each size in a process of its own with its workers (dedup.workers as it is);
@@ -51,6 +51,7 @@ from gukbap.stages.dedup.text import Comparable
 
 SETTINGS = DedupSettings(seed=42, dedup=DedupConfig())
 PERMUTATIONS, THRESHOLD, SHINGLE = 128, 0.6, 3
+_COMPARED = SETTINGS.dedup.bands * SETTINGS.dedup.band_rows
 
 
 def _shingles(text: str) -> list[str]:
@@ -120,17 +121,33 @@ def rensa_compared(given: Sequence[str]) -> set[int]:
     """rensa's signatures with this project's bands and exact comparison: rensa at equal quality."""
     from rensa import RMinHash
 
-    dedup = SETTINGS.dedup
-    matrix = RMinHash.digest_matrix_from_token_sets(
-        [_shingles(text) for text in given], dedup.bands * dedup.band_rows, 42
+    matrix = RMinHash.digest_matrix_from_token_sets([_shingles(text) for text in given], _COMPARED, 42)
+    return _compared(given, np.array(matrix.to_rows(), dtype=np.uint32))
+
+
+def datasketch_compared(given: Sequence[str]) -> set[int]:
+    """datasketch's signatures, by the faster hash, with the same: datasketch at equal quality."""
+    import xxhash
+    from datasketch import MinHash
+
+    signatures = MinHash.generator(
+        ([shingle.encode() for shingle in _shingles(text)] for text in given),
+        num_perm=_COMPARED,
+        seed=1,
+        hashfunc=xxhash.xxh32_intdigest,
     )
-    digests = np.array(matrix.to_rows(), dtype=np.uint32)
+    return _compared(given, np.array([one.hashvalues for one in signatures], dtype=np.uint32))
+
+
+def _compared(given: Sequence[str], minima: npt.NDArray[np.uint32]) -> set[int]:
+    """What stays by a peer's minima and this project's bands and comparison."""
+    dedup = SETTINGS.dedup
     candidates: dict[int, list[int]] = defaultdict(list)
-    pairs = _pairs_of_bands(digests, dedup.bands)
+    pairs = _pairs_of_bands(minima, dedup.bands)
     for start in range(0, len(pairs), 4096):
         later, better = pairs[start : start + 4096].T
         # As far below what is asked for as near-dedup itself allows its estimates to be.
-        likely = (digests[later] == digests[better]).mean(axis=1) >= dedup.jaccard - 0.1
+        likely = (minima[later] == minima[better]).mean(axis=1) >= dedup.jaccard - 0.1
         for one, other in pairs[start : start + 4096][likely].tolist():
             candidates[one].append(other)
     texts = {one: Comparable.of(given[one]) for one in {*candidates, *chain(*candidates.values())}}
@@ -161,6 +178,7 @@ WAYS: tuple[Callable[[Sequence[str]], set[int]], ...] = (
     rensa_compared,
     datasketch_xxhash,
     datasketch_sha1,
+    datasketch_compared,
 )
 
 

@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-_SINO_DIGITS: Final = dict(zip("영공일이삼사오육륙칠팔구", (0, 0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9), strict=True))
-_SMALL_UNITS: Final = {"십": 10, "백": 100, "천": 1000}
-_LARGE_UNITS: Final = {"만": 10**4, "억": 10**8, "조": 10**12}
+from gukbap.numerals import DIGITS, LARGE_UNITS, SMALL_UNITS
+from gukbap.numerals import value as value_of
+
 _NATIVE_ONES: Final = {
     "하나": 1, "한": 1, "둘": 2, "두": 2, "셋": 3, "세": 3, "넷": 4, "네": 4, "다섯": 5, "여섯": 6,
     "일곱": 7, "여덟": 8, "아홉": 9,
@@ -42,7 +41,7 @@ _HASHED: Final = 0x100000
 NUMBER_RANGE: Final = "\U000f0000-\U0010ffff"
 _PRIVATE = re.compile(f"[{NUMBER_RANGE}]+")
 
-_UNITS = "십백천만억조"
+_UNITS = "".join((*SMALL_UNITS, *LARGE_UNITS))
 # Every pattern begins with a set of characters, by which the engine skips all other text.
 _WRITTEN = re.compile(
     r"([0-9][0-9,]{0,23})(\.[0-9]{1,18})?"
@@ -52,7 +51,7 @@ _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+,?")
 _MONEY = re.compile(r"([₩$€])\s?(?=[0-9])([0-9,.]{0,24}[0-9])")
 _CURRENCIES = {"₩": "원", "$": "달러", "€": "유로"}
 _LATIN_WORD = re.compile(r"[a-z]+")
-_SINO = "".join(_SINO_DIGITS) + _UNITS
+_SINO = "".join(DIGITS) + _UNITS
 _SINO_RUN = re.compile(rf"[{_SINO}][{_SINO}]{{1,15}}")
 _ONES = "|".join(_NATIVE_ONES)
 _NATIVE_RUN = re.compile(
@@ -72,7 +71,7 @@ def token(value: Decimal | int) -> str:
 #: what stands for a number by itself
 _SINGLE: Final = [
     (word, token(value))
-    for word, value in (_SINO_DIGITS | _SMALL_UNITS | _LARGE_UNITS | _NATIVE_ONES | _NATIVE_TENS).items()
+    for word, value in (DIGITS | SMALL_UNITS | LARGE_UNITS | _NATIVE_ONES | _NATIVE_TENS).items()
     if len(word) == 1
 ]
 
@@ -112,29 +111,13 @@ def _written(found: re.Match[str]) -> str:
 def _value(whole: str, broken: str | None, units: str) -> str:
     if not units:
         return token(Decimal(whole + (broken or "")))
-    return token(_sum([Decimal(whole + (broken or "")), *re.findall(rf"[0-9]+|[{_UNITS}]", units)]))
+    return token(value_of([Decimal(whole + (broken or "")), *re.findall(rf"[0-9]+|[{_UNITS}]", units)]))
 
 
 def _sino(found: re.Match[str]) -> str:
     if not any(unit in found[0] for unit in _UNITS):
         return found[0]
-    return token(_sum(found[0]))
-
-
-def _sum(parts: Iterable[str | Decimal]) -> Decimal:
-    """The value of digits and units in their order: 3, 천, 5, 백 → 3500."""
-    total = section = pending = Decimal(0)
-    for part in parts:
-        if part in _SMALL_UNITS:
-            section, pending = section + (pending or 1) * _SMALL_UNITS[str(part)], Decimal(0)
-        elif part in _LARGE_UNITS:
-            total += (section + pending or 1) * _LARGE_UNITS[str(part)]
-            section = pending = Decimal(0)
-        elif part in _SINO_DIGITS:
-            pending = pending * 10 + _SINO_DIGITS[str(part)]
-        else:
-            pending = Decimal(part)
-    return total + section + pending
+    return token(value_of(found[0]))
 
 
 def _native(found: re.Match[str]) -> str:

@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.changes import Changed, changed_words, changes, is_number, surroundings
+from gukbap.stages.dedup.changes import Changed, changed_words, changes, surroundings
+from gukbap.stages.dedup.numerals import may_count
 from gukbap.stages.dedup.text import Comparable, jaccard, turns
-from gukbap.stages.dedup.words import NUMERALS, common_form, is_telling, traits
+from gukbap.stages.dedup.words import common_form, traits
 
 _DENIALS = frozenset(("안", "못"))
 Reason = Literal["same", "near", "rearranged"]
@@ -115,15 +116,17 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
         return False
     mine, theirs = changed_words(one, here), changed_words(other, there)
     every = [changed.word for changed in (*mine, *theirs)]
-    suspicious = one.parts != other.parts or any(map(is_telling, every))
-    if suspicious and (one.numbers != other.numbers or not _DENIALS.isdisjoint(every)):
+    if not _DENIALS.isdisjoint(every):
+        return False
+    in_words = any(map(may_count, every))
+    if (in_words or one.parts != other.parts) and one.numbers != other.numbers:
         return False
     if _change_places([word.stem for word in mine], [word.stem for word in theirs]):
         return False
-    if any(word.counts for word in (*mine, *theirs)) and one.amounts != other.amounts:
+    if (in_words or any(word.counts for word in (*mine, *theirs))) and one.amounts != other.amounts:
         return False
     # Numbers are the same by now, and one text may write a digit.
-    mine, theirs = ([word for word in words if word.word not in NUMERALS] for words in (mine, theirs))
+    mine, theirs = ([word for word in words if not word.numeral] for words in (mine, theirs))
     mine, theirs = _without_common_forms(mine, theirs)
     if any(word.counts for word in mine) and any(word.counts for word in theirs):
         return False
@@ -204,5 +207,5 @@ def _swapped_nouns(mine: Sequence[Changed], theirs: Sequence[Changed]) -> int:
 
 
 def _noun_places(changed: Sequence[Changed]) -> list[frozenset[str]]:
-    places = [traits(one.word).places for one in changed if not is_number(one.word)]
+    places = [traits(one.word).places for one in changed if not (one.numeral or one.word[0].isdecimal())]
     return [frozenset(one) for one in places if one]

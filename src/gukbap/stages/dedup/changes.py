@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from gukbap.stages.dedup.numerals import begins_number, is_numeral
 from gukbap.stages.dedup.text import Comparable
 from gukbap.stages.dedup.units import is_amount, unit_of
-from gukbap.stages.dedup.words import NUMERALS, is_grammar, is_suffix, stem
+from gukbap.stages.dedup.words import is_grammar, is_suffix, stem
 
 _ABOUT = 3
 # A word has changed where at least one in so many letters of its stem has: 초등학생 is no 고등학생.
@@ -29,6 +30,8 @@ class Changed(NamedTuple):
     counts: str
     #: which of the text's words it is
     number: int
+    #: whether it is a numeral
+    numeral: bool = False
 
 
 def changes(one: Comparable, other: Comparable) -> tuple[list[Span], list[Span]]:
@@ -61,14 +64,19 @@ def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     """The words of content that changed in the spans, and what numbers count there."""
     changed: list[Changed] = []
     for number, (word, root, letters) in _touched(text, spans).items():
-        before = text.word(number - 1) if number else ""
-        # Neither is most often.
-        counts = _counted_in(word, before) if is_number(word) or (before and is_number(before)) else ""
-        if word in NUMERALS:
-            changed.append(Changed(word, word, "", number))
+        counts = _counts(text, number, word)
+        if is_numeral(word, text.word(number + 1)):
+            changed.append(Changed(word, word, "", number, numeral=True))
         elif counts or (_LETTERS_A_CHANGE * letters >= len(root) and not is_grammar(root)):
             changed.append(Changed(word, root, counts, number))
     return changed
+
+
+def _counts(text: Comparable, number: int, word: str) -> str:
+    """What a number counts in one of the words."""
+    before = text.word(number - 1)
+    # Neither is a number most often.
+    return _counted_in(word, before) if word[0].isdecimal() or begins_number(before) else ""
 
 
 def _touched(text: Comparable, spans: Sequence[Span]) -> dict[int, tuple[str, str, int]]:
@@ -96,14 +104,9 @@ def _counted_in(word: str, before: str) -> str:
     """What a number counts in a word: its letters behind digits, or all of it behind a number."""
     apart = not word[0].isdecimal()
     letters = word if apart else word.lstrip(digits)
-    if not letters or (apart and not (before in NUMERALS or is_amount(before, letters))):
+    if not letters or (apart and not (is_numeral(before, letters) or is_amount(before, letters))):
         return ""
     if unit := unit_of(letters, apart=apart):
         return unit
     root = stem(letters)
     return "" if is_suffix(letters) or is_grammar(root) else root
-
-
-def is_number(word: str) -> bool:
-    """Whether a folded word is a number or begins with one."""
-    return word[0].isdecimal() or word in NUMERALS

@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
 from gukbap.korean import windows
+from gukbap.stages.dedup.numerals import any_of, in_digits
 from gukbap.stages.dedup.units import amounts, counted
-from gukbap.stages.dedup.words import (
-    NUMERALS,
-    Traits,
-    common_form,
-    is_asking,
-    is_grammar,
-    stem,
-    traits,
-    word_set,
-)
+from gukbap.stages.dedup.words import Traits, common_form, is_asking, is_grammar, stem, traits, word_set
 
 # Patterns begin with one character of a class (\d\d*, not \d+), so that all before it is passed over quickly.
 _REST = r"\d*(?:(?:,\d{3})+(?!\d))?(?:\.\d+)*"
@@ -41,22 +33,6 @@ _ALGEBRA = re.compile(
 )
 # Found faster, and in every text that has one: behind the operator may also be two spaces.
 _MAYBE_ALGEBRA = re.compile(r"[-+−*/×÷^=<>](?==?\s*[(\da-z])(?:(?<=[a-z\d].)|(?<=[a-z\d]\s.)|(?<=\s\s.))")
-_COUNTERS = word_set(
-    "개 명 번 가지 권 마리 살 시 시간 잔 병 장 대 줄 문장 문단 단락 편 곳 분 사람 달 배 쪽 차례 단계 조각 "
-    "그릇 송이 벌 켤레 자루 판 척 채"
-)
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
-
-
-# A numeral is a word of its own before another, or joined to a counter: "두부" and "한국" are none. The look
-# ahead lets the search skip whatever cannot begin one.
-_NUMERAL = re.compile(
-    rf"(?=[{''.join(sorted({numeral[0] for numeral in NUMERALS}))}])(?<![가-힣])"
-    rf"({_any_of(NUMERALS)})(\s+(?=[가-힣])|(?=(?:{_any_of(_COUNTERS)})(?![가-힣]{{3}})))"
-)
 # What the same sentence may say of either of two: swapped, it is another task.
 _OPPOSITE_WORDS = word_set(
     "월요일 화요일 수요일 목요일 금요일 토요일 일요일 객관 주관 오전 오후 아침 저녁 장점 단점 강점 약점 오른 "
@@ -67,7 +43,7 @@ _OPPOSITE_WORDS = word_set(
 )
 # Branches that begin with plain letters: the search passes over every other letter at once. "알맞은" is
 # no opposite of "틀린".
-_OPPOSITES = re.compile(rf"{_any_of(_OPPOSITE_WORDS)}|맞(?<!알맞)[는은]")
+_OPPOSITES = re.compile(rf"{any_of(_OPPOSITE_WORDS)}|맞(?<!알맞)[는은]")
 _NEGATION = re.compile(r"않|못[하해했한할합]|없|지마|지말")
 # Of category Cf: soft hyphens, zero-width spaces and joiners, marks of direction.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -195,8 +171,11 @@ class Comparable:
         return list(accumulate(map(len, self.words)))
 
     def word(self, number: int) -> str:
-        """One of its words."""
-        return self.folded[self.ends[number - 1] if number else 0 : self.ends[number]]
+        """One of its words; empty where there is none of that number."""
+        ends = self.ends
+        return (
+            self.folded[ends[number - 1] if number else 0 : ends[number]] if 0 <= number < len(ends) else ""
+        )
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -206,25 +185,25 @@ class Comparable:
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with their units, sorted: equal for clauses in another order."""
-        return counted(self._in_digits) if self._may_count else ()
+        return counted(self._in_digits) if self._counts else ()
 
     @cached_property
     def amounts(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with their units, in their order; those in words are among them."""
-        return amounts(self._in_digits) if self._may_count else ()
+        return amounts(self._in_digits) if self._counts else ()
 
     @property
-    def _may_count(self) -> bool:
-        return bool(self.parts or _NUMERAL.search(self.text))
+    def _counts(self) -> bool:
+        return bool(self.parts) or self._in_digits != self.text
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
-        """Its fixed parts with numbers in words among them: "두 개" is "2개"."""
+        """Its fixed parts, with numbers in words among them."""
         return fixed_parts(self._in_digits)
 
     @cached_property
     def _in_digits(self) -> str:
-        return _NUMERAL.sub(lambda found: NUMERALS[found[1]] + found[2], self.text)
+        return in_digits(self.text)
 
     @cached_property
     def traits(self) -> tuple[Traits, ...]:

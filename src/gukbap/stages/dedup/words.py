@@ -81,7 +81,7 @@ _SYNONYMS = {
 # Native numerals up to 99, in their forms before a counter ("두 개") and alone ("둘").
 _ONES = ("", "한 하나", "두 둘", "세 셋 석 서", "네 넷 넉 너", "다섯", "여섯", "일곱", "여덟", "아홉")
 _TENS = ("", "열", "스물 스무", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
-NUMERALS = {
+NATIVE_NUMERALS = {
     ten + one: str(10 * tens + ones)
     for tens, tens_forms in enumerate(_TENS)
     for ten in tens_forms.split() or [""]
@@ -91,8 +91,6 @@ NUMERALS = {
 }
 # What these would leave is another word: "이어서" is of "잇다", not of "이".
 _IRREGULAR = {"이어": "잇", "이어서": "잇"}
-# Begin a word that denies or counts.
-_TELLING = ("안", "못", *sorted(NUMERALS))
 # End a request or a question that has no question mark.
 _ASKING = (
     "세요", "시오", "줘", "줘요", "주라", "해라", "하라", "써라", "줄래", "래요", "까", "까요", "나요",
@@ -144,12 +142,6 @@ def traits(word: str) -> Traits:
     """Look at a folded word."""
     root = stem(word)
     return Traits(root, places_in_sentence(word, root), is_grammar(root))
-
-
-@lru_cache(maxsize=1 << 14)
-def is_telling(word: str) -> bool:
-    """Whether a word begins like one that denies or counts."""
-    return word.startswith(_TELLING)
 
 
 @lru_cache(maxsize=1 << 16)
