@@ -264,9 +264,8 @@ def _measured(pairs: Words64, texts: Texts, settings: DedupConfig) -> Iterator[t
     numbers, places = np.unique(np.concatenate(sides), return_inverse=True)
     folded = [text.folded for text in texts.several(numbers.tolist())]
     left, right = places[: len(pairs)], places[len(pairs) :]
-    edits = _edit_similarities(
-        *([folded[place] for place in side.tolist()] for side in (left, right)), settings
-    )
+    ones, others = ([folded[place] for place in side.tolist()] for side in (left, right))
+    edits = _edit_similarities(ones, others, settings)
     chosen = np.flatnonzero(rearranged | (edits > 0))
     shared = jaccards(folded, left[chosen], right[chosen], settings.shingle_chars)
     enough = shared >= min(settings.jaccard, settings.rearranged_jaccard)

@@ -21,8 +21,8 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(sorted(words, key=lambda word: (-len(word), word)))
 
 
-# A numeral is a word of its own before another, or joined to a counter: "두부" and "한국" are none, nor is what a
-# number counts in "20세 미만". The look ahead lets the search skip whatever cannot begin one.
+# A numeral is a word of its own before another, or joined to a counter: "두부" and "한국" are none, and
+# neither is the unit of "20세". The look ahead lets the search skip whatever cannot begin one.
 _NATIVE = re.compile(
     rf"(?=[{''.join(sorted({numeral[0] for numeral in NATIVE_NUMERALS}))}])(?<![가-힣\d])"
     rf"({any_of(NATIVE_NUMERALS)})(\s+(?=[가-힣])|(?=(?:{any_of(_COUNTERS)})(?![가-힣]{{3}})))"
