@@ -88,7 +88,7 @@ class _NoEvaluations:
     def due(self, step: int) -> bool:
         return False
 
-    def evaluate(self, step: int, epoch: float) -> None:
+    def evaluate(self, step: int, epoch: float, pause: Callable[[], None]) -> None:
         raise AssertionError("nothing is due")
 
     def best(self, step: int) -> int | None:

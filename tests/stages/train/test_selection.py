@@ -92,7 +92,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> None:
         now["step"] = step
         usual(self, step, epoch)
 
-    def answered(self: DevSet, model: Any) -> dict[str, Any]:
+    def answered(self: DevSet, model: Any, pause: object) -> dict[str, Any]:
         return {"dev_score": SCORES[now["step"]], "dev_rules": {}, "answers": []}
 
     monkeypatch.setattr(TrainingWatch, "_evaluate", evaluate)

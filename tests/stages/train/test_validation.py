@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -31,7 +32,9 @@ def test_categories_are_measured_each_and_together(base: Path, tmp_path: Path) -
 
     def measured(some: list[Row]) -> dict[str, float]:
         examples = encode_rows(some, tokenizer, load_template("mistral-v0.2"), 256, "validation").examples
-        return validation_losses(model, examples, Collator(0), 2, torch.device("cpu"), SilentProgress())
+        return validation_losses(
+            model, examples, Collator(0), 2, torch.device("cpu"), SilentProgress(), Mock()
+        )
 
     found = measured(chosen)
     assert set(found) == {"answer_loss", "full_loss", "category/math", "category/writing"}

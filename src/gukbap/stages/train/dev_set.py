@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -41,11 +41,11 @@ class DevSet:
     template: ChatTemplate
     settings: TrainSettings
 
-    def answered(self, model: Any) -> dict[str, Any]:
+    def answered(self, model: Any, pause: Callable[[], None]) -> dict[str, Any]:
         """Answer every prompt and score the answers: `dev_score`, the share of answers that keep each of
         the `dev_rules`, and the `answers`; empty where there is no prompt.
 
-        Every process of a training has to call it.
+        Every process of a training has to call it; `pause` is called before each batch of prompts.
         """
         if not self.prompts:
             return {}
@@ -55,6 +55,7 @@ class DevSet:
             model,
             [prompt.ids for prompt in self.prompts],
             ends,
+            pause,
             max_new_tokens=self.max_new_tokens,
             precision=train.precision,
             sharded=train.sharding == "fsdp",

@@ -15,7 +15,8 @@ class Evaluations:
     """The evaluations of one training; each process has its own, and all decide alike.
 
     Args:
-        measure: evaluates the model as it is; what it gives is equal in all processes.
+        measure: evaluates the model as it is, and calls what it is given between any two batches; what it
+            gives is equal in all processes.
         tell: is called with each step that was measured.
         epoch_steps, total: optimiser steps of an epoch, and of the training.
     """
@@ -24,7 +25,7 @@ class Evaluations:
         self,
         train: TrainConfig,
         measurements: Measurements,
-        measure: Callable[[], dict[str, Any]],
+        measure: Callable[[Callable[[], None]], dict[str, Any]],
         tell: Callable[[int], None],
         *,
         epoch_steps: int,
@@ -38,10 +39,10 @@ class Evaluations:
         """Whether the model is evaluated after a step: untrained, every so often, and in the end."""
         return step % self._every == 0 or step == self._total
 
-    def evaluate(self, step: int, epoch: float) -> None:
-        """Measure, unless an earlier attempt at the training has."""
+    def evaluate(self, step: int, epoch: float, pause: Callable[[], None]) -> None:
+        """Measure, unless an earlier attempt at the training has; whatever `pause` raises ends it."""
         if step not in self._measurements:
-            self._measurements.record(step, epoch, self._measure())
+            self._measurements.record(step, epoch, self._measure(pause))
             self._tell(step)
 
     def best(self, step: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,12 @@ def train_in_process(
         progress.say(f"training goes on from step {done} of {total}")
     prompts = dev_set(settings, validation_set.examples, tokenizer, template)
 
-    def measure() -> dict[str, Any]:
+    def measure(pause: Callable[[], None]) -> dict[str, Any]:
         device, size = trainer.args.device, settings.train.per_device_batch_size
         losses = validation_losses(
-            trainer.model_wrapped, validation_set.examples, collator, size, device, progress
+            trainer.model_wrapped, validation_set.examples, collator, size, device, progress, pause
         )
-        answers = prompts.answered(trainer.accelerator.unwrap_model(trainer.model_wrapped))
+        answers = prompts.answered(trainer.accelerator.unwrap_model(trainer.model_wrapped), pause)
         # GPUs may differ in the last bit, and all processes have to decide alike.
         shared: dict[str, Any] = trainer.from_first({**losses, **answers})
         return shared

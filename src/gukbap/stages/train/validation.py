@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,11 +23,13 @@ def validation_losses(
     batch_size: int,
     device: Any,
     progress: Progress,
+    pause: Callable[[], None],
 ) -> dict[str, float]:
     """Mean cross-entropy in nats a token: `answer_loss` and `full_loss`, and for each category of the rows
     `category/NAME`, over its answers.
 
-    Every process measures all examples, so that the number does not depend on how many there are.
+    Every process measures all examples, so that the number does not depend on how many there are, and calls
+    `pause` before each batch.
 
     Raises:
         GukbapError: a loss is no number.
@@ -38,6 +40,7 @@ def validation_losses(
     model.eval()
     with torch.no_grad(), progress.bar("validation (rows)", len(examples)) as bar:
         for batch in _batches(examples, batch_size):
+            pause()
             inputs = {key: value.to(device) for key, value in collator(batch).items()}
             found = {key: float(value) for key, value in model(**inputs, full_sequence=True).items()}
             sums.update(found)

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -32,8 +32,8 @@ class Evaluating(Protocol):
     def due(self, step: int) -> bool:
         """Whether the model is evaluated after a step."""
 
-    def evaluate(self, step: int, epoch: float) -> None:
-        """Evaluate it; called by every process alike."""
+    def evaluate(self, step: int, epoch: float, pause: Callable[[], None]) -> None:
+        """Evaluate it, with a `pause` between any two batches; called by every process alike."""
 
     def best(self, step: int) -> int | None:
         """The step whose checkpoint has to be kept."""
@@ -44,6 +44,10 @@ class Evaluating(Protocol):
 
 class StoppedEarlyError(Exception):
     """Raised out of a training that has nothing left to do before its first step."""
+
+
+class _LeftError(Exception):
+    """Raised out of an evaluation, in all processes alike, when a signal came."""
 
 
 class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is read untyped
@@ -86,21 +90,37 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
             self.stop_requested = True
         return stopping
 
+    def _leave_if_stopping(self) -> None:
+        if self._somebody_stops():
+            raise _LeftError
+
     def _evaluate(self, step: int, epoch: float) -> None:
+        """Evaluate; a signal ends it after a batch, and whoever goes on evaluates anew.
+
+        Raises:
+            _LeftError: it did.
+        """
         began = time.monotonic()
-        self._evaluations.evaluate(step, epoch)
-        self._start += time.monotonic() - began
+        try:
+            self._evaluations.evaluate(step, epoch, self._leave_if_stopping)
+        finally:
+            self._start += time.monotonic() - began
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate the untrained model, or what a kill between a checkpoint and its evaluation left out.
 
         Raises:
             StoppedEarlyError: the training had stopped here.
+            KeyboardInterrupt: a signal came.
         """
         require_sharded(self.trainer.model_wrapped, self.trainer.settings)
         self._start = time.monotonic()
         if self._evaluations.due(state.global_step):
-            self._evaluate(state.global_step, float(state.epoch or 0.0))
+            try:
+                self._evaluate(state.global_step, float(state.epoch or 0.0))
+            except _LeftError as left:
+                # What there is of this step is saved already.
+                raise KeyboardInterrupt from left
             if self._evaluations.stop(state.global_step):
                 raise StoppedEarlyError
 
@@ -131,12 +151,16 @@ class TrainingWatch(TrainerCallback):  # type: ignore[misc]  # transformers is r
                 "the last checkpoint is from before",
             )
         self._bar.advance(0, f"loss {loss:.4f}")
-        # A pod that is evicted has no time for it: whoever goes on evaluates.
+        # A pod that is evicted has no time for it.
         if self._evaluations.due(state.global_step) and not self._stopping:
             self._follow_up(state.global_step, float(state.epoch), control)
 
     def _follow_up(self, step: int, epoch: float, control: Any) -> None:
-        self._evaluate(step, epoch)
+        try:
+            self._evaluate(step, epoch)
+        except _LeftError:
+            control.should_save = control.should_training_stop = True
+            return
         if self._evaluations.stop(step):
             control.should_save = control.should_training_stop = True
         elif self._evaluations.best(step) == step:
