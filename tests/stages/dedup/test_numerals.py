@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gukbap.stages.dedup.numerals import in_digits, is_numeral, may_count
+from gukbap.stages.dedup.numerals import in_digits, is_numeral, may_be_numeral
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def test_a_number_in_words_is_one_in_digits(text: str, expected: str) -> None:
         "20세 미만",
         "수십만 명과 십여 명",  # no one knows how many
         "삼촌과 육개장과 칠판",
+        pytest.param(f"{'일' * 1_000_001}만 원", id="endless"),
     ],
 )
 def test_other_words_are_no_numbers(text: str) -> None:
@@ -55,6 +56,6 @@ def test_a_numeral_needs_a_unit_unless_it_is_native() -> None:
     assert is_numeral("세", "")
     assert not is_numeral("이천", "시장에서")
     assert not is_numeral("", "원")
-    assert may_count("오십만원으로")
-    assert may_count("세가지")
-    assert not may_count("이사")
+    assert may_be_numeral("오십만원으로")
+    assert may_be_numeral("세가지")
+    assert not may_be_numeral("이사")

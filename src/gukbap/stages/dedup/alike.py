@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.changes import Changed, changed_words, changes, surroundings
-from gukbap.stages.dedup.numerals import may_count
+from gukbap.stages.dedup.numerals import may_be_numeral
 from gukbap.stages.dedup.text import Comparable, jaccard, turns
 from gukbap.stages.dedup.words import common_form, traits
 
@@ -118,7 +118,7 @@ def _says_the_same(one: Comparable, other: Comparable, settings: DedupConfig) ->
     every = [changed.word for changed in (*mine, *theirs)]
     if not _DENIALS.isdisjoint(every):
         return False
-    in_words = any(map(may_count, every))
+    in_words = any(map(may_be_numeral, every))
     if (in_words or one.parts != other.parts) and one.numbers != other.numbers:
         return False
     if _change_places([word.stem for word in mine], [word.stem for word in theirs]):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from gukbap.stages.dedup.numerals import begins_number, is_numeral
+from gukbap.stages.dedup.numerals import is_numeral, may_be_number
 from gukbap.stages.dedup.text import Comparable
 from gukbap.stages.dedup.units import is_amount, unit_of
 from gukbap.stages.dedup.words import is_grammar, is_suffix, stem
@@ -64,7 +64,7 @@ def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     """The words of content that changed in the spans, and what numbers count there."""
     changed: list[Changed] = []
     for number, (word, root, letters) in _touched(text, spans).items():
-        counts = _counts(text, number, word)
+        counts = _counted_by(text, number, word)
         if is_numeral(word, text.word(number + 1)):
             changed.append(Changed(word, word, "", number, numeral=True))
         elif counts or (_LETTERS_A_CHANGE * letters >= len(root) and not is_grammar(root)):
@@ -72,11 +72,11 @@ def changed_words(text: Comparable, spans: Sequence[Span]) -> list[Changed]:
     return changed
 
 
-def _counts(text: Comparable, number: int, word: str) -> str:
+def _counted_by(text: Comparable, number: int, word: str) -> str:
     """What a number counts in one of the words."""
     before = text.word(number - 1)
     # Neither is a number most often.
-    return _counted_in(word, before) if word[0].isdecimal() or begins_number(before) else ""
+    return _counted_in(word, before) if word[0].isdecimal() or may_be_number(before) else ""
 
 
 def _touched(text: Comparable, spans: Sequence[Span]) -> dict[int, tuple[str, str, int]]:

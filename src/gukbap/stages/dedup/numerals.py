@@ -43,6 +43,8 @@ _SINO = re.compile(
     rf"([{_SYLLABLES}](?<![가-힣\d].)(?:{_RUN}(?:\s[{_LARGE}](?![가-힣])|(?<=[{_LARGE}])\s[{_SYLLABLES}]{_RUN})*"
     rf"|(?<=[{_ALONE}])(?=\s)))(?=(\s?)(%p?|[가-힣a-z]*))"
 )
+# "구천구백구십구조 구천구백구십구억 구천구백구십구만 구천구백구십구": no number of any use is longer.
+_LONGEST = 34
 _SECTION = re.compile(rf"([^{_LARGE}]*)([{_LARGE}]?)")
 
 
@@ -54,17 +56,18 @@ def in_digits(text: str) -> str:
 
 def _sino(found: re.Match[str]) -> str:
     numeral, space, word = found.groups()
-    if _counts(numeral, space, word):
+    if _before_unit(numeral, space, word):
         return _digits(numeral)
     # The last syllable may be the unit: "이십일 동안" is "20일 동안".
-    if numeral[-1] == "일" and _counts(numeral[:-1], "", "일" if space else f"일{word}"):
+    if numeral[-1] == "일" and _before_unit(numeral[:-1], "", "일" if space else f"일{word}"):
         return f"{_digits(numeral[:-1])}일"
     return numeral
 
 
 @lru_cache(1 << 12)
-def _counts(numeral: str, space: str, word: str) -> bool:
-    if not numeral or not unit_of(word, apart=True):
+def _before_unit(numeral: str, space: str, word: str) -> bool:
+    """Whether a unit is the first of the letters behind a numeral."""
+    if not 0 < len(numeral) <= _LONGEST or not unit_of(word, apart=True):
         return False
     return len(numeral) > 1 or bool(space) or word[0] in _JOINED
 
@@ -76,12 +79,12 @@ def _digits(numeral: str) -> str:
 
 
 @lru_cache(1 << 14)
-def may_count(word: str) -> bool:
+def may_be_numeral(word: str) -> bool:
     """Whether a folded word begins like a numeral."""
     return word.startswith(_NATIVE_BEGINNINGS) or bool(_SINO.match(f"{word} "))
 
 
-def begins_number(word: str) -> bool:
+def may_be_number(word: str) -> bool:
     """Whether a folded word begins with a digit, or may be a numeral."""
     return word[:1].isdecimal() or word[:1] in _BEGINNINGS or word in NATIVE_NUMERALS
 
@@ -94,4 +97,4 @@ def is_numeral(word: str, following: str) -> bool:
 @lru_cache(1 << 14)
 def _is_sino(word: str, following: str) -> bool:
     found = _SINO.match(f"{word} {following}")
-    return bool(found and found[1] == word and _counts(*found.groups()))
+    return bool(found and found[1] == word and _before_unit(*found.groups()))

@@ -185,15 +185,15 @@ class Comparable:
     @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with their units, sorted: equal for clauses in another order."""
-        return counted(self._in_digits) if self._counts else ()
+        return counted(self._in_digits) if self._has_amounts else ()
 
     @cached_property
     def amounts(self) -> tuple[tuple[str, str], ...]:
         """Its numbers with their units, in their order; those in words are among them."""
-        return amounts(self._in_digits) if self._counts else ()
+        return amounts(self._in_digits) if self._has_amounts else ()
 
     @property
-    def _counts(self) -> bool:
+    def _has_amounts(self) -> bool:
         return bool(self.parts) or self._in_digits != self.text
 
     @cached_property
