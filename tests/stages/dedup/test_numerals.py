@@ -20,6 +20,7 @@ from gukbap.stages.dedup.numerals import in_digits, is_numeral, may_be_numeral
         ("만 원을 천원으로", "1만 원을 1000원으로"),
         ("이십일 동안 삼십일 개를", "20일 동안 31 개를"),
         ("1억 이천만 원", "1억 2000만 원"),
+        ("삼조 원", "3조 원"),
         ("오 분 만에 삼 층으로", "5 분 만에 3 층으로"),
     ],
 )
@@ -33,6 +34,8 @@ def test_a_number_in_words_is_one_in_digits(text: str, expected: str) -> None:
         "이 문장을 구분해 주세요",  # this, to tell apart
         "이사 비용과 일기를",  # moving house, a diary
         "천장과 만점을",  # a ceiling, a full mark
+        "구조 등을 조사 등으로, 조명과",  # structure, inquiry, light
+        "만일 시간이 나면",  # if
         "이천 시장에서 사천 요리를",  # places
         "50만 원을 1,000원으로",
         "20세 미만",

@@ -43,6 +43,7 @@ _SINO = re.compile(
     rf"([{_SYLLABLES}](?<![가-힣\d].)(?:{_RUN}(?:\s[{_LARGE}](?![가-힣])|(?<=[{_LARGE}])\s[{_SYLLABLES}]{_RUN})*"
     rf"|(?<=[{_ALONE}])(?=\s)))(?=(\s?)(%p?|[가-힣a-z]*))"
 )
+_CURRENCIES = ("원", "달러", "유로", "엔", "위안")
 # "구천구백구십구조 구천구백구십구억 구천구백구십구만 구천구백구십구": no number of any use is longer.
 _LONGEST = 34
 _SECTION = re.compile(rf"([^{_LARGE}]*)([{_LARGE}]?)")
@@ -67,7 +68,9 @@ def _sino(found: re.Match[str]) -> str:
 @lru_cache(1 << 12)
 def _before_unit(numeral: str, space: str, word: str) -> bool:
     """Whether a unit is the first of the letters behind a numeral."""
-    if not 0 < len(numeral) <= _LONGEST or not unit_of(word, apart=True):
+    unit = unit_of(word, apart=True) if 0 < len(numeral) <= _LONGEST else ""
+    # 등 is more often "and so on"; 만일 ("if"), 조사, 구조 and 조명 are common words.
+    if not unit or word[0] == "등" or numeral == "만일" or ("조" in numeral and unit not in _CURRENCIES):
         return False
     return len(numeral) > 1 or bool(space) or word[0] in _JOINED
 
