@@ -32,7 +32,7 @@ _SMALL, _LARGE = "".join(SMALL_UNITS), "".join(LARGE_UNITS)
 _ONES = "".join(digit for digit, one in DIGITS.items() if one)
 _SYLLABLES = _ONES + _SMALL + _LARGE
 _BEGINNINGS = frozenset(_SYLLABLES)
-# Other digits by themselves are more often other words: "이 층" is "this floor", "일 년" may be "one year".
+# Other digits by themselves are other words too often: "이 층" is also "this floor", and 일 is "work".
 _ALONE = "삼오육칠팔구"
 # What a single 백, 천, or 만 may be joined to: "천장" is a ceiling, "만점" a full mark.
 _JOINED = "원명년개번배권"
