@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from gukbap.errors import ModelError
 from gukbap.files import read_json, write_json
-from gukbap.stages.train import export
+from gukbap.stages.train import export, training
 from tests.stages.train.examples import settings, weights
 from tests.stages.train.test_train import run
 
@@ -50,3 +50,19 @@ def test_an_export_that_is_not_the_trained_model_does_not_appear(
     with pytest.raises(ModelError, match=words):
         run(base, tmp_path, settings(epochs=1))
     assert not (tmp_path / "model").exists()
+
+
+def test_the_optimiser_is_gone_before_the_exported_model_is_loaded(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, held = training._export, []
+
+    def watched(trainer: Any, *rest: Any) -> None:
+        held.append(
+            trainer.optimizer.state or [one for one in trainer.model.parameters() if one.grad is not None]
+        )
+        usual(trainer, *rest)
+
+    monkeypatch.setattr(training, "_export", watched)
+    run(base, tmp_path, settings(epochs=1))
+    assert [len(one) for one in held] == [0]

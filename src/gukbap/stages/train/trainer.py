@@ -116,6 +116,15 @@ def require_same_start(trainer: AnswerTrainer, step: int) -> None:
         )
 
 
+def release_optimizer(trainer: AnswerTrainer) -> None:
+    """Give back the gradients and the optimiser's state, which the end of a training needs no more.
+
+    The exported model, loaded again to be held against the trained one, takes their place on a CPU.
+    """
+    trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.optimizer.state.clear()
+
+
 def take_checkpoint(trainer: AnswerTrainer, folder: Path, step: int) -> None:
     """Put the weights of a step's checkpoint into the model.
 

@@ -35,7 +35,12 @@ from gukbap.stages.train.loss import use_answer_loss
 from gukbap.stages.train.measurements import Measurements
 from gukbap.stages.train.parity import prompt_parity
 from gukbap.stages.train.sharding import gathered_weights
-from gukbap.stages.train.trainer import build_trainer, require_same_start, take_checkpoint
+from gukbap.stages.train.trainer import (
+    build_trainer,
+    release_optimizer,
+    require_same_start,
+    take_checkpoint,
+)
 from gukbap.stages.train.validation import validation_losses
 from gukbap.stages.train.watch import StoppedEarlyError, TrainingWatch, stopping_in_order
 
@@ -105,6 +110,7 @@ def train_in_process(
         measurements.share(trainer.from_first)
         with stopping_in_order(watch, progress), suppress(StoppedEarlyError):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        release_optimizer(trainer)
         ended, seconds = trainer.state.global_step, watch.seconds
         best = evaluations.best(ended) or ended
         if best != ended:

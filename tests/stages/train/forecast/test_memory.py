@@ -142,3 +142,10 @@ def test_answers_to_dev_prompts_hold_keys_and_values() -> None:
     assert found["answers to dev prompts"].activations == 8 * 2048 * 131_072
     none = dict(moments(training(sample_prompts=[], dev_prompts=0, selection="last")))
     assert none["answers to dev prompts"].activations == 0
+
+
+def test_the_exported_model_stands_beside_the_trained_one_on_a_cpu() -> None:
+    for precision in ("float32", "bfloat16"):
+        found = replace(training(precision=precision, lora={"rank": 4}), on_gpu=False)
+        assert dict(moments(found))["export"].total == 4 * (2 * TINY_PARAMETERS + found.added)
+    assert "export" not in dict(moments(training()))

@@ -35,7 +35,7 @@ def _large_and_small(training: Training, memory: Memory) -> tuple[int, int]:
     large = 0
     if FLOAT32 * shape.embedding > LARGE and training.embedding_is_trained:
         embeddings = (1 if shape.tied else 2) * shape.embedding
-        large += 2 * FLOAT32 * embeddings + min(memory.gradients, FLOAT32 * embeddings)
+        large += min(memory.optimiser, 2 * FLOAT32 * embeddings) + min(memory.gradients, FLOAT32 * embeddings)
     if FLOAT32 * chunk_positions(training, training.batch.trained) * shape.vocabulary > LARGE:
         large += memory.logits
     if FLOAT32 * training.batch.tokens * shape.hidden > LARGE:

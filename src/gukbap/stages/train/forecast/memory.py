@@ -26,7 +26,7 @@ def peak(training: Training) -> tuple[str, Memory]:
 
 
 def moments(training: Training) -> Iterator[tuple[str, Memory]]:
-    """Every moment of an optimiser step, after the first, that can be the peak."""
+    """Every moment of a training, after its first step, that can be the peak."""
     base = Memory(
         parameters=FLOAT32 * training.trainable // training.shards + _frozen(training),
         # Two Adam moments in float32, as the parameters are. (The parameters are the master weights.)
@@ -38,6 +38,8 @@ def moments(training: Training) -> Iterator[tuple[str, Memory]]:
     yield "end of the backward pass", _backward_end(training, base)
     yield "validation", _validation(training, base)
     yield "answers to dev prompts", _dev_answers(training, base)
+    if not training.on_gpu:
+        yield "export", _export(training)
 
 
 def _frozen(training: Training) -> int:
@@ -238,3 +240,13 @@ def _dev_answers(training: Training, base: Memory) -> Memory:
         activations=rows * training.batch.length * cached,
         logits=2 * FLOAT32 * rows * shape.vocabulary,
     )
+
+
+def _export(training: Training) -> Memory:
+    """The trained model beside its weights as they were written and as they were loaded to be held against
+    it. In float32 what was written is the trained weights themselves, where they are whole."""
+    shape = training.shape
+    size = FLOAT32 if training.mode == "float32" else BFLOAT16
+    trained = FLOAT32 * (shape.parameters + training.added) // training.shards
+    written = size * shape.parameters if training.sharded or size != FLOAT32 else 0
+    return Memory(parameters=trained + written + size * shape.parameters)
