@@ -118,7 +118,7 @@ def decide(
     Returns:
         What goes, in the order of rank.
     """
-    gone: set[int] = set()
+    gone = bytearray(rows.stop)
     matchers = [_Matcher(field, settings, rows, gone) for field in fields]
     removals: list[Removal] = []
     shared = [np.zeros(0, np.int64), *(matcher.in_doubt() for matcher in matchers)]
@@ -131,7 +131,7 @@ def decide(
         for row in block:
             for matcher in matchers:
                 if removal := matcher.match(row):
-                    gone.add(row)
+                    gone[row] = True
                     removals.append(removal)
                     break
             else:
@@ -146,7 +146,7 @@ def decide(
 class _Matcher:
     """Finds a row's keeper by one field."""
 
-    def __init__(self, field: Field, settings: DedupConfig, rows: range, gone: set[int]) -> None:
+    def __init__(self, field: Field, settings: DedupConfig, rows: range, gone: bytearray) -> None:
         self._settings, self._gone, self._name, self._texts = settings, gone, field.name, field.texts
         self._start, self._numbers = rows.start, field.same
         self._most_differing = most_differing(settings.jaccard - _DOUBT, settings)
@@ -174,6 +174,8 @@ class _Matcher:
         numbers = enumerate(self._numbers[start - self._start : stop - self._start].tolist(), start)
         self._same = {row: number for row, number in numbers if number >= 0}
         pairs = _within(self._pairs, start, stop)
+        # Most that are decided by now; the others of this range are passed over when it comes to them.
+        pairs = pairs[~np.frombuffer(self._gone, np.bool_)[unpack(pairs)[1]]]
         later = self._later[unpack(pairs)[0] - self._start]
         self._measured, first = {}, pairs[~later]
         for place in range(0, len(first), _PAIRS_AT_ONCE):
@@ -210,7 +212,7 @@ class _Matcher:
     def _candidates(self, row: int) -> list[tuple[int, Measured]]:
         """Rows that stay and may be alike, best first."""
         known = self._measured.get(row) or self._unmeasured.get(row) or []
-        found = [one for one in known if one[0] not in self._gone]
+        found = [one for one in known if not self._gone[one[0]]]
         if row not in self._buckets:
             return found
         others = set().union(*self._buckets[row]).difference([other for other, _ in found])
