@@ -76,7 +76,8 @@ def mortal_s3() -> Iterator[tuple[S3Server, Mortal]]:
         ports = free_ports(8)
         services = ("master", "volume", "filer", "s3")
         command = [
-            *(program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"),
+            *(program, "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *("-filer", "-s3"),
             *(f"-{service}.port={port}" for service, port in zip(services, ports[:4], strict=True)),
             *(f"-{service}.port.grpc={port}" for service, port in zip(services, ports[4:], strict=True)),
             *("-volume.max=20", "-master.volumeSizeLimitMB=256", "-master.telemetry=false"),

@@ -58,7 +58,9 @@ def _command(folder: Path, port: int, keys: Keys) -> list[str]:
     inner = any_free(2 * len(_SERVICES) + 1)
     kinds = [f"{service}.port{grpc}" for service in _SERVICES for grpc in ("", ".grpc")]
     return [
-        *(program, "server", f"-dir={_DATA}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-filer", "-s3"),
+        # Or it keeps a second log, of a gigabyte and more, in the machine's temporary folder.
+        *(program, "-logtostderr", "server", f"-dir={_DATA}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+        *("-filer", "-s3"),
         *(f"-{kind}={number}" for kind, number in zip([*kinds, "s3.port.grpc"], inner, strict=True)),
         *(f"-s3.port={port}", f"-s3.config={_IDENTITIES}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         # As many volumes as the disk has room for; the default is 8.
