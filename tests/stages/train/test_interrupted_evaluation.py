@@ -14,10 +14,11 @@ import torch
 
 from gukbap.adapters.progress import SilentProgress
 from gukbap.ports import Progress, ProgressBar
-from gukbap.stages.train import TrainResult, train
+from gukbap.stages.train import TrainResult, launch, train
 from gukbap.stages.train.checkpoints import newest_complete
 from gukbap.stages.train.identity import MEASUREMENTS
 from gukbap.stages.train.measurements import Measurements
+from tests.stages.train.evicted_worker import EVALUATION
 from tests.stages.train.examples import rows, settings, weights
 
 
@@ -62,6 +63,32 @@ def test_an_evaluation_is_left_after_a_batch_and_made_anew(
     measured = Measurements(tmp_path / "work" / MEASUREMENTS, writes=False)
     assert [step in measured for step in (0, 3, 6)] == [number < evaluation for number in range(3)]
     resumed = run(base, tmp_path, SilentProgress())
+    assert resumed.statistics["history"] == whole.statistics["history"]
+    left, right = weights(whole.model), weights(resumed.model)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.slow
+def test_two_processes_leave_an_evaluation_together_when_one_is_told(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUKBAP_QUIET", "1")
+    two = settings(processes=2, gradient_accumulation=1)
+
+    def run_two(folder: Path) -> TrainResult:
+        return train(two, rows(11), rows(9), base, folder / "model", folder / "work", SilentProgress())
+
+    whole = run_two(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "WORKER", "tests.stages.train.evicted_worker")
+        patch.setenv(EVALUATION, "1")
+        with pytest.raises(KeyboardInterrupt):
+            run_two(tmp_path)
+    newest = newest_complete(tmp_path / "work" / "checkpoints", SilentProgress())
+    assert newest and newest.name == "checkpoint-3"
+    measured = Measurements(tmp_path / "work" / MEASUREMENTS, writes=False)
+    assert [step in measured for step in (0, 3, 6)] == [True, False, False]
+    resumed = run_two(tmp_path)
     assert resumed.statistics["history"] == whole.statistics["history"]
     left, right = weights(whole.model), weights(resumed.model)
     assert all(torch.equal(left[name], right[name]) for name in left)
