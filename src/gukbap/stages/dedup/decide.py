@@ -80,8 +80,9 @@ class Texts:
     def prepare(self, rows: Sequence[int]) -> None:
         """Have the texts and sketches of some rows at hand, which costs less than one at a time."""
         for place in range(0, len(rows), _PAIRS_AT_ONCE):
-            self.several(rows[place : place + _PAIRS_AT_ONCE])
-        self._hold_sketches(rows)
+            some = rows[place : place + _PAIRS_AT_ONCE]
+            self.several(some)
+            self._hold_sketches([row for row in some if row not in self._sketches_at_hand])
 
     def _hold_sketches(self, rows: Sequence[int]) -> None:
         if len(self._sketches_at_hand) + len(rows) > _TEXTS_AT_HAND:
@@ -188,8 +189,10 @@ class _Matcher:
         for row, candidate, one in zip(*_listed(rest), rearranged.tolist(), strict=True):
             self._unmeasured.setdefault(row, []).append((candidate, Measured(rearranged=one)))
         crowded = _grouped(_within(self._memberships, start, stop))
-        self._texts.prepare([row for row in crowded if not self._later[row - self._start]])
         self._buckets = {row: [self._large[bucket] for bucket in buckets] for row, buckets in crowded.items()}
+        alone = [row for row in crowded if not self._later[row - self._start]]
+        members = {member for row in alone for bucket in self._buckets[row] for member in bucket}
+        self._texts.prepare([*alone, *members])
 
     def match(self, row: int) -> Removal | None:
         """The row's removal; None where no row that stays is alike."""

@@ -28,11 +28,15 @@ PART_SIGNS = "#-+−*/⁄×÷^=<>"
 # none: "A/S", "F-16".
 _OPERATOR = r"\s*([+−*×÷^=<>]=?|(?<=\s)[-/](?=\s))\s*"
 _LETTER = "[a-z](?![a-z])"
+_OPERAND = rf"(?:[(\d]|{_LETTER})"
 _ALGEBRA = re.compile(
-    rf"[a-z\d](?:(?<=[a-z])(?<![a-z][a-z]){_OPERATOR}(?=[(\d]|{_LETTER})|(?<=\d){_OPERATOR}(?=[(]|{_LETTER}))"
+    rf"[a-z\d](?:(?<=[a-z])(?<![a-z][a-z]){_OPERATOR}(?={_OPERAND})|(?<=\d){_OPERATOR}(?=[(]|{_LETTER}))"
 )
 # Found faster, and in every text that has one: behind the operator may also be two spaces.
-_MAYBE_ALGEBRA = re.compile(r"[-+−*/×÷^=<>](?==?\s*[(\da-z])(?:(?<=[a-z\d].)|(?<=[a-z\d]\s.)|(?<=\s\s.))")
+_MAYBE_ALGEBRA = re.compile(
+    rf"[-+−*/×÷^=<>](?:(?<![-/])(?==?\s*{_OPERAND})|(?<=\s.)(?=\s\s*{_OPERAND}))"
+    r"(?:(?<=[a-z\d].)|(?<=[a-z\d]\s.)|(?<=\s\s.))"
+)
 # What the same sentence may say of either of two: swapped, it is another task.
 _OPPOSITE_WORDS = word_set(
     "월요일 화요일 수요일 목요일 금요일 토요일 일요일 객관 주관 오전 오후 아침 저녁 장점 단점 강점 약점 오른 "
