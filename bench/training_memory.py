@@ -125,7 +125,6 @@ CONFIGURATIONS = [
         [450, 250, 350, 400],
         {"per_device_batch_size": 4, "lora": {"rank": 16}},
         _mistral(256, 12, 2000),
-        fitted=False,
     ),
     Configuration(
         "adapters, dropout",

@@ -247,6 +247,8 @@ def _export(training: Training) -> Memory:
     it. In float32 what was written is the trained weights themselves, where they are whole."""
     shape = training.shape
     size = FLOAT32 if training.mode == "float32" else BFLOAT16
-    trained = FLOAT32 * (shape.parameters + training.added) // training.shards
     written = size * shape.parameters if training.sharded or size != FLOAT32 else 0
-    return Memory(parameters=trained + written + size * shape.parameters)
+    return Memory(
+        parameters=FLOAT32 * (shape.parameters + training.added) // training.shards,
+        gathered=written + size * shape.parameters,
+    )
