@@ -33,11 +33,25 @@ def kept_ids(rows: Sequence[Row], **values: object) -> list[str]:
     return [kept.id for kept in dedup(rows, **values).kept]
 
 
+#: Wordings of one short request: their gist is the same, and they share few shingles.
+WORDINGS = (
+    "{}의 {} 차이점을 설명해 줘",
+    "{}의 {} 차이를 알려 주세요",
+    "{}의 {} 차이가 무엇인가요?",
+    "{} {} 차이는 뭐야?",
+)
+_PLACES = ("서울", "부산", "대구", "광주", "제주", "강릉", "전주", "춘천")
+_THINGS = ("날씨", "음식", "교통", "물가")
+
+
 def families(count: int, seed: int) -> list[Row]:
-    """`count` instructions and as many rows again that vary one of them, in no order."""
+    """`count` instructions and as many rows again that vary one of them, in no order; and short requests in
+    several wordings."""
     draw = random.Random(seed)
     texts = [instruction(draw) for _ in range(count)]
     texts += [draw.choice(VARIANTS)(draw.choice(texts)) for _ in range(count)]
+    for _ in range(count // 5):
+        texts.append(draw.choice(WORDINGS).format(draw.choice(_PLACES), draw.choice(_THINGS)))
     draw.shuffle(texts)
     return of_texts(*texts)
 

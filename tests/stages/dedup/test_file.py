@@ -84,10 +84,11 @@ def test_a_malformed_file_is_one_clear_error(tmp_path: Path, content: bytes, tol
 def test_lines_are_counted_over_all_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "_LEAST_BYTES", 3_000)
     monkeypatch.setattr(tasks, "_MOST_BYTES", 3_000)
-    write_jsonl(tmp_path / "rows.jsonl", families(20, seed=6))
+    rows = families(20, seed=6)
+    write_jsonl(tmp_path / "rows.jsonl", rows)
     with (tmp_path / "rows.jsonl").open("ab") as file:
         file.write(b"{}\n")
-    with pytest.raises(InputError, match="line 41: id"):
+    with pytest.raises(InputError, match=f"line {len(rows) + 1}: id"):
         run_again(tmp_path, configured(workers=2))
 
 

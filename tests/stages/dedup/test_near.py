@@ -15,6 +15,7 @@ from tests.lineages import lineage
 from tests.stages.dedup.rows import (
     BASE,
     LONG,
+    WORDINGS,
     configured,
     dedup,
     families,
@@ -31,6 +32,14 @@ def test_a_removed_row_names_its_keeper_the_scores_and_the_reason() -> None:
     assert (removed.row.id, removed.keeper_id, removed.reason) == ("b", "a", "near-duplicate instruction")
     assert 0.8 < removed.similarity < 1
     assert 0.84 <= removed.edit_similarity < 1
+
+
+def test_a_short_request_in_other_words_goes_where_few_shingles_are_shared() -> None:
+    rows = of_texts(*(one.format("제주", "날씨") for one in WORDINGS), WORDINGS[0].format("제주", "물가"))
+    found = dedup(rows)
+    assert len(found.kept) == 2 and found.kept[-1].id == "r4"
+    assert min(removed.similarity for removed in found.removed) < 0.2
+    assert {removed.reason for removed in found.removed} == {"near-duplicate instruction"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +106,7 @@ def test_nothing_in_nothing_out() -> None:
 
 def test_what_comes_out_is_what_comparing_every_pair_gives() -> None:
     rows = families(250, seed=2)
-    ranked = [one.model_copy(update={"lineage": lineage(round=500 - n)}) for n, one in enumerate(rows)]
+    ranked = [one.model_copy(update={"lineage": lineage(round=len(rows) - n)}) for n, one in enumerate(rows)]
     expected = greedy_ids(ranked, configured().dedup)
     assert 240 < len(expected) < 300
     found = set(kept_ids(ranked))

@@ -18,16 +18,17 @@ EVALUATION = "GUKBAP_TEST_EVALUATION"
 def stop_within(evaluation: int) -> None:
     """Send SIGTERM to this process within an evaluation."""
     from gukbap.stages.train import training
+    from gukbap.stages.train.validation import validation_losses
 
-    usual, begun = training.validation_losses, 0
+    begun = 0
 
     def told(*given: Any) -> Any:
         nonlocal begun
-        *arguments, pause = given
         here, begun = begun == evaluation, begun + 1
-        return usual(*arguments, _after_sigterm(pause) if here else pause)
+        arguments = [*given[:-1], _after_sigterm(given[-1]) if here else given[-1]]
+        return validation_losses(*arguments)
 
-    training.validation_losses = told
+    vars(training)["validation_losses"] = told
 
 
 def _after_sigterm(pause: Callable[[], None]) -> Callable[[], None]:

@@ -56,6 +56,8 @@ def likeness(
     """
     if one.folded == other.folded:
         return Likeness("same", 1.0, 1.0) if one.parts == other.parts else None
+    if one.gist and one.gist == other.gist:
+        return alike_by_gist(one, other, settings)
     edit, shared = known.edit, known.jaccard
     if edit is None:
         edit = Levenshtein.normalized_similarity(one.folded, other.folded, score_cutoff=settings.similarity)
@@ -72,6 +74,12 @@ def likeness(
             return None
     reason: Reason = "near" if edit or _have_the_same_stems(one, other) else "rearranged"
     return Likeness(reason, shared, edit or Levenshtein.normalized_similarity(one.folded, other.folded))
+
+
+def alike_by_gist(one: Comparable, other: Comparable, settings: DedupConfig) -> Likeness:
+    """How alike two texts of one gist are."""
+    shared = jaccard(one.shingles(settings.shingle_chars), other.shingles(settings.shingle_chars))
+    return Likeness("near", shared, Levenshtein.normalized_similarity(one.folded, other.folded))
 
 
 def _is_rearranged(one: Comparable, other: Comparable, settings: DedupConfig) -> bool:

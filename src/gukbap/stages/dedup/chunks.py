@@ -18,7 +18,10 @@ from gukbap.stages.dedup.signatures import Signatures, hashes128, sign
 
 FieldName = Literal["instruction", "response"]
 FIELDS: tuple[FieldName, ...] = ("instruction", "response")
-_ARRAYS = ("letters", "digests", "keys", "sketches")
+#: Arrays of a chunk that are equal for texts of the same letters, or of one gist.
+Digest = Literal["digests", "gists"]
+DIGESTS: tuple[Digest, ...] = ("digests", "gists")
+_ARRAYS = ("letters", "digests", "gists", "keys", "sketches")
 
 
 @dataclass(frozen=True)

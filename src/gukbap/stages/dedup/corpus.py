@@ -10,7 +10,7 @@ import numpy as np
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
-from gukbap.stages.dedup.chunks import Chunk, FieldName
+from gukbap.stages.dedup.chunks import Chunk, Digest, FieldName
 
 
 class Corpus:
@@ -75,9 +75,9 @@ class Corpus:
         letters = _joined([chunk.fields[field].letters for chunk in self.chunks])
         return np.asarray(letters >= self._settings.min_response_chars)[self.order]
 
-    def digests(self, field: FieldName) -> Words64:
+    def digests(self, field: FieldName, kind: Digest) -> Words64:
         """n × 2, by rank."""
-        digests = _joined([chunk.fields[field].digests for chunk in self.chunks])
+        digests = _joined([getattr(chunk.fields[field], kind) for chunk in self.chunks])
         return digests.reshape(-1, 2)[self.order]
 
     def keys(self, field: FieldName, band: int) -> Words32:

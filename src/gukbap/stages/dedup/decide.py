@@ -17,12 +17,13 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
 from gukbap.config import DedupConfig
-from gukbap.stages.dedup.alike import Likeness, Measured, likeness
+from gukbap.stages.dedup.alike import Likeness, Measured, alike_by_gist, likeness
 from gukbap.stages.dedup.arrays import Indices, Words64
 from gukbap.stages.dedup.chunks import FieldName
 from gukbap.stages.dedup.collisions import Collisions, pack, unpack
 from gukbap.stages.dedup.folding import comparables
 from gukbap.stages.dedup.minhash import agreement, most_differing
+from gukbap.stages.dedup.shared import Keepers, Shared
 from gukbap.stages.dedup.shingles import jaccards
 from gukbap.stages.dedup.text import Comparable
 
@@ -103,10 +104,9 @@ class Field:
 
     name: FieldName
     texts: Texts
-    #: for each row that is to be decided, which rows have the same text: a number of theirs, or −1
-    same: Indices
-    #: number of a text → the row of an index that has it
-    kept_same: dict[int, int]
+    #: which rows have the same text, and which the same gist
+    same: Shared
+    gist: Shared
     #: None where only the same texts count
     collisions: Collisions | None
 
@@ -149,31 +149,30 @@ class _Matcher:
 
     def __init__(self, field: Field, settings: DedupConfig, rows: range, gone: bytearray) -> None:
         self._settings, self._gone, self._name, self._texts = settings, gone, field.name, field.texts
-        self._start, self._numbers = rows.start, field.same
+        self._start = rows.start
+        self._same, self._gist = (Keepers(one, rows.start) for one in (field.same, field.gist))
         self._most_differing = most_differing(settings.jaccard - _DOUBT, settings)
         self._most_rearranged = most_differing(settings.jaccard, settings)
-        self._kept_same = dict(field.kept_same)
         # Rows with the text of a better one: nearly all go for that, and need not be compared.
-        self._later = field.same >= 0
-        self._later[np.unique(field.same, return_index=True)[1]] = False
+        self._later = field.same.numbers >= 0
+        self._later[np.unique(field.same.numbers, return_index=True)[1]] = False
         collisions = field.collisions or Collisions(np.zeros(0, np.uint64), np.zeros(0, np.uint64), [])
         self._pairs, self._memberships = collisions.pairs, collisions.memberships
         self._large = collisions.large
         # Of the rows that were measured last:
-        self._same: dict[int, int] = {}
         self._measured: dict[int, list[tuple[int, Measured]]] = {}
         self._unmeasured: dict[int, list[tuple[int, Measured]]] = {}
         self._buckets: dict[int, list[list[int]]] = {}
 
     def in_doubt(self) -> Indices:
         """The rows that share anything with another."""
-        same = np.flatnonzero(self._numbers >= 0) + self._start
-        return np.concatenate([same, unpack(self._pairs)[0], unpack(self._memberships)[0]])
+        shared = (self._same.in_doubt(), self._gist.in_doubt())
+        return np.concatenate([*shared, unpack(self._pairs)[0], unpack(self._memberships)[0]])
 
     def measure(self, start: int, stop: int) -> None:
         """Prepare to match the rows of a range, all at once."""
-        numbers = enumerate(self._numbers[start - self._start : stop - self._start].tolist(), start)
-        self._same = {row: number for row, number in numbers if number >= 0}
+        self._same.look_at(start, stop)
+        self._gist.look_at(start, stop)
         pairs = _within(self._pairs, start, stop)
         # Most that are decided by now; the others of this range are passed over when it comes to them.
         pairs = pairs[~np.frombuffer(self._gone, np.bool_)[unpack(pairs)[1]]]
@@ -196,9 +195,11 @@ class _Matcher:
 
     def match(self, row: int) -> Removal | None:
         """The row's removal; None where no row that stays is alike."""
-        number = self._same.get(row)
-        if number is not None and (keeper := self._kept_same.get(number)) is not None:
+        if (keeper := self._same.keeper(row)) is not None:
             return Removal(row, keeper, self._name, _SAME)
+        if (keeper := self._gist.keeper(row)) is not None:
+            alike = alike_by_gist(self._texts[row], self._texts[keeper], self._settings)
+            return Removal(row, keeper, self._name, alike)
         for candidate, known in self._candidates(row):
             if found := likeness(self._texts[row], self._texts[candidate], self._settings, known):
                 return Removal(row, candidate, self._name, found)
@@ -206,8 +207,8 @@ class _Matcher:
 
     def keep(self, row: int) -> None:
         """Note a row that stays."""
-        if (number := self._same.get(row)) is not None:
-            self._kept_same[number] = row
+        self._same.keep(row)
+        self._gist.keep(row)
         for bucket in self._buckets.get(row, ()):
             if len(bucket) < self._settings.bucket_rows:
                 bucket.append(row)

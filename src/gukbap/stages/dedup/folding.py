@@ -51,6 +51,8 @@ class Folded:
     starts: Indices
     #: n × 2: where in its text all that can make fixed parts begins and ends; alike where there is nothing
     spans: Indices
+    #: how many words each has
+    words: Indices
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _joining(characters: Sequence[str]) -> list[int]:
 def fold(texts: Sequence[str]) -> Folded:
     """Fold texts as they were written."""
     if not any(texts):  # as short responses are
-        none = np.zeros(len(texts) + 1, np.int64), np.zeros((len(texts), 2), np.int64)
+        none = (np.zeros(shape, np.int64) for shape in (len(texts) + 1, (len(texts), 2), len(texts)))
         return Folded(list(texts), np.zeros(0, np.uint32), *none)
     blocks = [_fold(texts[start : start + _TEXTS_AT_ONCE]) for start in range(0, len(texts), _TEXTS_AT_ONCE)]
     begins = np.cumsum([0, *(len(block.points) for block in blocks)])
@@ -121,6 +123,7 @@ def fold(texts: Sequence[str]) -> Folded:
         np.concatenate([np.zeros(0, np.uint32), *(block.points for block in blocks)]),
         np.concatenate([*starts, begins[-1:]]),
         np.concatenate([np.zeros((0, 2), np.int64), *(block.spans for block in blocks)]),
+        np.concatenate([np.zeros(0, np.int64), *(block.words for block in blocks)]),
     )
 
 
@@ -135,7 +138,8 @@ def _fold(texts: Sequence[str]) -> Folded:
     becomes = _table().compatible.take(points, mode="clip")
     becomes = becomes if points.max(initial=0) < _PLANE else np.where(points < _PLANE, becomes, points)
     cut = Cut.of(becomes, ends, kinds)
-    return Folded(_altered(texts, points, becomes, ends), cut.letters, cut.starts, cut.spans)
+    made = _altered(texts, points, becomes, ends)
+    return Folded(made, cut.letters, cut.starts, cut.spans, np.diff(cut.words))
 
 
 def _altered(texts: Sequence[str], points: Words32, becomes: Words32, ends: Indices) -> list[str]:

@@ -1,8 +1,8 @@
 """What earlier runs kept, in a folder, so that new rows are compared with it and not with all old rows anew.
 
     index.json            format, settings, and the segments with sizes and checksums of their files
-    segment-00000/ …      the rows that a run kept, by rank: ids, compatible texts, digests, sketches, and
-                          the buckets of every band, sorted by key
+    segment-00000/ …      the rows that a run kept, by rank: ids, compatible texts, digests, gists, sketches,
+                          and the buckets of every band, sorted by key
 
 Rows of an earlier segment come before those of a later one. A segment is written as a whole before
 index.json names it, so a kill leaves the index as it was. Looking up n rows among m takes n·log m steps.
@@ -22,7 +22,7 @@ from gukbap.config import DedupSettings
 from gukbap.errors import InputError
 from gukbap.files import atomic_folder, read_json, sha256_file, write_json
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
-from gukbap.stages.dedup.chunks import FieldName
+from gukbap.stages.dedup.chunks import DIGESTS, Digest, FieldName
 from gukbap.stages.dedup.columns import StoredTexts, read_array, write_array, write_texts
 from gukbap.stages.dedup.corpus import Corpus
 from gukbap.stages.dedup.signatures import FORMAT
@@ -144,12 +144,12 @@ class Index:
             found[inside] = stored[rows[inside] - begin]
         return found if found is not None else np.zeros((0, 0), np.uint64)
 
-    def same(self, field: FieldName, digests: Words64) -> Indices:
-        """Which row has the same text as each of some digests (n × 2); −1 where none has."""
+    def sharing(self, field: FieldName, kind: Digest, digests: Words64) -> Indices:
+        """Which row has each of some digests (n × 2); −1 where none has."""
         found = np.full(len(digests), -1, dtype=np.int64)
         for segment, begin in zip(reversed(self.segments), reversed(self._ends[:-1]), strict=True):
-            firsts, rows = segment.array(field, "same.first"), segment.array(field, "same.rows")
-            stored = segment.array(field, "digests")
+            firsts, rows = segment.array(field, f"{kind}.first"), segment.array(field, f"{kind}.rows")
+            stored = segment.array(field, kind)
             if not len(firsts):
                 continue
             # Other digests with the same first half would take 2^64 rows.
@@ -239,11 +239,12 @@ def verify(folder: Path) -> None:
 
 def _write_field(folder: Path, corpus: Corpus, kept: Indices, field: FieldName) -> None:
     counting = np.flatnonzero(corpus.counting(field)[kept])
-    digests = corpus.digests(field)[kept]
-    order = counting[np.argsort(digests[counting, 0], kind="stable")]
-    write_array(folder, f"{field}.digests", digests)
-    write_array(folder, f"{field}.same.first", digests[order, 0])
-    write_array(folder, f"{field}.same.rows", order)
+    for kind in DIGESTS:
+        digests = corpus.digests(field, kind)[kept]
+        order = counting[np.argsort(digests[counting, 0], kind="stable")]
+        write_array(folder, f"{field}.{kind}", digests)
+        write_array(folder, f"{field}.{kind}.first", digests[order, 0])
+        write_array(folder, f"{field}.{kind}.rows", order)
     write_array(folder, f"{field}.sketches", corpus.sketches(field)[kept])
     buckets = np.empty((corpus.bands(field), len(counting)), dtype=np.uint64)
     for band in range(len(buckets)):

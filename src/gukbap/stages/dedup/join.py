@@ -8,11 +8,12 @@ import numpy as np
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words64
-from gukbap.stages.dedup.chunks import FieldName
+from gukbap.stages.dedup.chunks import DIGESTS, FieldName
 from gukbap.stages.dedup.collisions import Collisions, collide
 from gukbap.stages.dedup.corpus import Corpus
 from gukbap.stages.dedup.decide import Field, Removal, Texts, decide, likely_pairs
 from gukbap.stages.dedup.index import Index
+from gukbap.stages.dedup.shared import shared
 
 #: field and bands → their collisions, where they were found elsewhere
 FoundCollisions = Mapping[FieldName, Collisions]
@@ -43,7 +44,8 @@ def find_removals(
         collisions = None
         if bands:
             collisions = found[name] if found else find_collisions(settings, corpus, index, name, bands)
-        fields.append(Field(name, texts, *_same_texts(corpus, index, name), collisions))
+        same, gist = (shared(corpus, index, name, kind) for kind in DIGESTS)
+        fields.append(Field(name, texts, same, gist, collisions))
     rows = range(len(index), len(index) + len(corpus))
     return decide(settings, rows, fields, advance)
 
@@ -88,21 +90,3 @@ def _sketches(corpus: Corpus, index: Index, name: FieldName) -> Callable[[Indice
         return found
 
     return sketches
-
-
-def _same_texts(corpus: Corpus, index: Index, name: FieldName) -> tuple[Indices, dict[int, int]]:
-    """A number for each text that several rows have, or −1; and which row of the index has it."""
-    digests, counting = corpus.digests(name), np.flatnonzero(corpus.counting(name))
-    same = np.full(len(digests), -1, dtype=np.int64)
-    if not len(counting):
-        return same, {}
-    digests = digests[counting]
-    order = np.lexsort(digests.T)
-    new = np.concatenate(([True], (digests[order[1:]] != digests[order[:-1]]).any(axis=1)))
-    numbers = np.empty_like(order)
-    numbers[order] = np.cumsum(new) - 1
-    earlier = index.same(name, digests)
-    found = earlier >= 0
-    shared = (np.bincount(numbers)[numbers] > 1) | found
-    same[counting[shared]] = numbers[shared]
-    return same, dict(zip(numbers[found].tolist(), earlier[found].tolist(), strict=True))

@@ -2,7 +2,8 @@
 
 Texts are compared as letters and digits of their NFKC form. Character 3-shingles find the Korean
 variants of particle, ending and spacing that word shingles miss; MinHash proposes pairs by them, and
-every pair is then compared exactly (alike.py).
+every pair is then compared exactly (alike.py). Short requests in other words share few shingles and are found
+by their gist (gist.py).
 """
 
 from __future__ import annotations

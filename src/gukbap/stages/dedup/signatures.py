@@ -16,12 +16,13 @@ import xxhash
 
 from gukbap.config import DedupConfig
 from gukbap.stages.dedup.arrays import Indices, Words32, Words64
-from gukbap.stages.dedup.folding import Folded, fold
+from gukbap.stages.dedup.folding import Folded, comparables, fold
+from gukbap.stages.dedup.gist import LEAST_WORDS, MOST_WORDS
 from gukbap.stages.dedup.minhash import keys_and_sketches
 from gukbap.stages.dedup.text import fixed_parts_within
 
 #: Raised whenever signatures of before cannot be compared with those of now.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Signatures:
     letters: Indices
     #: n × 2: 128 bits of a hash of letters, digits and fixed parts; equal for equal texts
     digests: Words64
+    #: n × 2: 128 bits of a hash of what a short text is about (gist.py), zeros where that is not known
+    gists: Words64
     #: bands × n; equal where two texts agree in a band, in every other one also in their numbers
     keys: Words32
     #: n × words: a bit of each minimum, to estimate a candidate's similarity before it is compared
@@ -56,11 +59,20 @@ def sign(texts: Sequence[str], settings: DedupConfig, seed: int, *, minhash: boo
     letters = np.diff(starts)
     if not minhash:
         none = np.zeros((0, len(made)), np.uint32), np.zeros((len(made), 0), np.uint64)
-        return Signatures([], letters, digests, *none)
+        return Signatures([], letters, digests, np.zeros_like(digests), *none)
     numbers = np.zeros(len(made), np.uint64)
     numbers[list(parts)] = [_number_key(found) for found in parts.values()]
     keys, sketches = keys_and_sketches(folded.points, starts, numbers, settings, seed)
-    return Signatures(made, letters, digests, keys, sketches)
+    return Signatures(made, letters, digests, _gists(folded), keys, sketches)
+
+
+def _gists(folded: Folded) -> Words64:
+    short = np.flatnonzero((folded.words >= LEAST_WORDS) & (folded.words <= MOST_WORDS)).tolist()
+    texts = comparables([folded.texts[place] for place in short])
+    known = {place: text.gist for place, text in zip(short, texts, strict=True) if text.gist}
+    found = np.zeros((len(folded.texts), 2), np.uint64)
+    found[list(known)] = hashes128(gist.encode("utf-8", "surrogatepass") for gist in known.values())
+    return found
 
 
 def _fixed_parts(folded: Folded) -> dict[int, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from gukbap.korean import windows
+from gukbap.stages.dedup.gist import MOST_WORDS, gist
 from gukbap.stages.dedup.numerals import any_of, in_digits
 from gukbap.stages.dedup.units import amounts, counted
 from gukbap.stages.dedup.words import Traits, common_form, is_asking, is_grammar, stem, traits, word_set
@@ -58,6 +59,7 @@ _FINALS = (
     "\u1100\u1101\0\u1102\0\0\u1103\u1105\0\0\0\0\0\0\0"
     "\u1106\u1107\0\u1109\u110a\u110b\u110c\u110e\u110f\u1110\u1111\u1112"
 )
+_HANGUL = re.compile("[가-힣]+")
 _SIGNS = re.compile(r"[\W_]+")
 # Shorter are the openings of requests: what one has, and why one asks.
 _MATERIAL_WORDS = 20
@@ -203,11 +205,20 @@ class Comparable:
     @cached_property
     def numbers(self) -> tuple[str, ...]:
         """Its fixed parts, with numbers in words among them."""
-        return fixed_parts(self._in_digits)
+        return self.parts if self._in_digits == self.text else fixed_parts(self._in_digits)
 
     @cached_property
     def _in_digits(self) -> str:
         return in_digits(self.text)
+
+    @cached_property
+    def gist(self) -> str:
+        """What a short text is about (gist.py), with its numbers and denials; empty if that is not known."""
+        if len(self.ends) > MOST_WORDS or 2 * len(_HANGUL.sub("", self.folded)) > len(self.folded):
+            return ""
+        digits = self._in_digits
+        about = gist(self.words if digits == self.text else Comparable(digits).words)
+        return f"{about}\0{self.amounts}\0{self.numbers}\0{self.turns}" if about else ""
 
     @cached_property
     def traits(self) -> tuple[Traits, ...]:
