@@ -50,9 +50,10 @@ def likeness(
 ) -> Likeness | None:
     """How alike two texts are; None where they are not near-duplicates.
 
-    Near-duplicates speak of the same numbers, deny as often, and differ in few words of content.
-    Their folded texts reach `settings.similarity` (Levenshtein's distance over the longer text, from
-    1), or their sorted stems do where clauses stand in another order or many endings changed.
+    Short texts of one gist are, whatever their spelling. Other near-duplicates speak of the same numbers,
+    deny as often, and differ in few words of content. Their folded texts reach `settings.similarity`
+    (Levenshtein's distance over the longer text, from 1), or their sorted stems do where clauses stand in
+    another order or many endings changed.
     """
     if one.folded == other.folded:
         return Likeness("same", 1.0, 1.0) if one.parts == other.parts else None

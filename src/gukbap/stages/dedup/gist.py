@@ -43,14 +43,15 @@ _VERB = re.compile(
     "(?:어|여)?(?:니다|니까|[는고며면기게지자니던서요야도나다]|[는은]지|는데|지만|려면|려고|도록|가요|나요|까요|어요)?$"
 )
 _WHAT = word_set("뭐가 뭐를 뭘 무얼 무엇이 무엇을")
+_SUBJECT = "이"
 # By what they begin with: what a noun's particle says that its place in the sentence does not.
 _ROLES = {
-    "에게서": "에서", "에서": "에서", "부터": "에서", "에게": "에게", "한테": "에게", "께": "에게",
+    "께서": _SUBJECT, "에게서": "에서", "에서": "에서", "부터": "에서", "에게": "에게", "한테": "에게",
+    "께": "에게",
     "으로": "으로", "로": "으로", "까지": "까지", "보다": "보다", "처럼": "처럼", "같이": "처럼",
     "마다": "마다", "에": "에", "과": "과", "와": "과", "이랑": "과", "하고": "과", "만": "만", "게": "게",
     "이나": "이나",
 }  # fmt: skip
-_SUBJECT = "이"
 # Behind a single syllable, which a stem keeps; and behind the last one, what it asks for.
 _BEHIND_ONE, _ASKED_BEHIND_ONE = "을를", "은는야죠"
 
