@@ -87,24 +87,22 @@ def _content(word: str) -> tuple[str, str]:
         return "", ""
     if word in _WHAT:
         return "무엇", ""
-    if verb := _VERB.search(word):
-        root, role = word[: verb.start()], ""
-    else:
-        found = traits(word)
-        # A short word has its particle in its stem, and "사과" only ends like one.
-        root, role = found.stem, _role(found) if found.stem != word else ""
+    found, verb = traits(word), _VERB.search(word)
+    root = word[: verb.start()] if verb else found.stem
     form = common_form(root)
-    if is_grammar(root) and form != _WRITING and _COUNTING.isdisjoint((word, root)):
+    # A short word has its particle in its stem, and "사과" only ends like one.
+    is_noun = not verb and bool(found.places) and root != word
+    # "설명해 주세요" asks, "설명을 요약해 주세요" says of what.
+    if is_grammar(root) and form != _WRITING and not is_noun and _COUNTING.isdisjoint((word, root)):
         return "", ""
     if len(word) == 2 and word[1] in _BEHIND_ONE:
         form = common_form(word[0])
     # Whoever has another do it is not who does it.
-    return f"{form}시키" if verb and verb[1] else form, role
+    return f"{form}시키" if verb and verb[1] else form, _role(found) if is_noun else ""
 
 
 def _role(found: Traits) -> str:
-    place = found.places[0] if found.places else ""
-    place = place.removeprefix("들")
+    place = found.places[0].removeprefix("들")
     if place in ("이", "가"):
         return _SUBJECT
     return next((role for beginning, role in _ROLES.items() if place.startswith(beginning)), "")
