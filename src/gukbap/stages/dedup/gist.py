@@ -39,9 +39,11 @@ _WRITING = common_form("작성")
 _METHOD = common_form("방법")
 # What makes a verb of a noun, whose last syllable is none of a verb's then: 추천해 is of 추천.
 _VERB = re.compile(
-    "(?<=..)(?:(시키|시킨|시킬|시킴|시켜|시켰|시킵)|[하해한할함합했되된될됨됩돼됐])"
+    "(?<=..)(?:시[키킨킬킴켜켰킵]|[되된될됨됩돼됐]|[하해한할함합했])"
     "(?:어|여)?(?:니다|니까|[는고며면기게지자니던서요야도나다]|[는은]지|는데|지만|려면|려고|도록|가요|나요|까요|어요)?$"
 )
+# By its first syllable: whoever has another do it, or has it done to him, is not who does it.
+_VOICES = {"시": "시키", **dict.fromkeys("되된될됨됩돼됐", "되")}
 _WHAT = word_set("뭐가 뭐를 뭘 무얼 무엇이 무엇을")
 _SUBJECT = "이"
 # By what they begin with: what a noun's particle says that its place in the sentence does not.
@@ -97,8 +99,7 @@ def _content(word: str) -> tuple[str, str]:
         return "", ""
     if len(word) == 2 and word[1] in _BEHIND_ONE:
         form = common_form(word[0])
-    # Whoever has another do it is not who does it.
-    return f"{form}시키" if verb and verb[1] else form, _role(found) if is_noun else ""
+    return form + _VOICES.get(verb[0][0] if verb else "", ""), _role(found) if is_noun else ""
 
 
 def _role(found: Traits) -> str:
