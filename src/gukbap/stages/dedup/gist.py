@@ -27,7 +27,7 @@ _TELLING = word_set(
 _COUNTING = word_set(
     "많이 조금 약간 다시 먼저 함께 모두 바로 가장 더 잘 위해 위한 위하여 통해 통한 경우 때문 까닭 말고"
 )
-_AMOUNT = re.compile(r"\d+|\D+")
+_DIGITS_APART = re.compile(r"\d+|\D+")
 # Written together with the verb before it.
 _POLITE = re.compile(
     "(?<=.)(?:주시면감사하겠습니다|주시기바랍니다|주시겠습니까|주시겠어요|주실래요|주실수있나요|주십시오|주세요|줄래요?|"
@@ -59,14 +59,14 @@ _BEHIND_ONE, _ASKED_BEHIND_ONE = "을를", "은는야죠"
 
 
 def gist(words: Sequence[str]) -> str:
-    """The gist of a text's folded words, whose numerals are digits; empty where it has none.
+    """The gist of a short text's folded words, whose numerals are digits; empty where it has none.
 
     What it does not hold, and what therefore counts besides: numbers with their units, and negation.
     """
-    if len(words) > MOST_WORDS:
-        return ""
     # "3가지" is "3 가지", too.
-    words = [part for word in words for part in (_AMOUNT.findall(word) if word[0].isdecimal() else (word,))]
+    words = [
+        part for word in words for part in (_DIGITS_APART.findall(word) if word[0].isdecimal() else (word,))
+    ]
     content = [
         (_METHOD if root == "법" and before.endswith("는") else root, role)
         for before, (root, role) in zip(("", *words), map(_content, words), strict=False)
